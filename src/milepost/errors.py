@@ -1,0 +1,169 @@
+"""Every error Milepost raises: one tree, grouped by what the caller does next.
+
+The second level of the tree is the decision:
+
+- `UsageError`: the call is wrong; change the code.
+- `ContentionError`: somebody else writes this run; wait, stop them, or load again.
+- `StorageError`: the medium refuses; make room or repair it, then run the same command again.
+- `DamageError`: stored bytes are not what was written; look, then repair or go on from what is good.
+- `ConfigError`: a setting is wrong; correct the file or the variable.
+
+Each class has a stable `code` (never renamed, listed in ``docs/reference/errors.md``), and its
+docstring is the default message. Messages say what happened, where, and what to do next. They never
+contain stored values.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class MilepostError(Exception):
+    """Milepost could not do what was asked."""
+
+    code = "milepost"
+
+    def __init__(self, message: str | None = None) -> None:
+        """Hold *message*, or the class docstring where none is given."""
+        super().__init__(message or inspect.getdoc(type(self)))
+
+
+class UsageError(MilepostError):
+    """The call is wrong: change the code that made it."""
+
+    code = "usage"
+
+
+class InvalidArgument(UsageError, ValueError):
+    """An argument has a value that Milepost cannot work with."""
+
+    code = "usage.argument"
+
+
+class NotEncodable(UsageError, TypeError):
+    """A value cannot be stored such that it comes back equal; the message names its path."""
+
+    code = "usage.not-encodable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Name the *path* of the value (``state.results[3]``) and the *reason*."""
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ForeignCheckpoint(UsageError):
+    """The named file is not a checkpoint of this phase: nothing was touched."""
+
+    code = "usage.foreign-checkpoint"
+
+
+class ContentionError(MilepostError):
+    """Somebody else writes this run: wait, stop them, or load again."""
+
+    code = "contention"
+
+
+class RunLocked(ContentionError):
+    """Another process writes this run; the message names its host, pid and age."""
+
+    code = "contention.locked"
+
+    def __init__(
+        self, message: str, *, host: str | None = None, pid: int | None = None, age_seconds: float | None = None
+    ) -> None:
+        """Hold the *message* and, where known, the holder's *host*, *pid* and *age_seconds*."""
+        super().__init__(message)
+        self.host = host
+        self.pid = pid
+        self.age_seconds = age_seconds
+
+
+class Fenced(ContentionError):
+    """A newer writer has taken this run over: this one may write no more."""
+
+    code = "contention.fenced"
+
+
+class StaleState(ContentionError):
+    """The run moved on since this object loaded it: load again before saving."""
+
+    code = "contention.stale-state"
+
+
+class StorageError(MilepostError):
+    """The medium refused: make room or repair it, then run the same command again."""
+
+    code = "storage"
+
+
+class DiskFull(StorageError):
+    """There is no space left for this write; everything acknowledged before is whole."""
+
+    code = "storage.full"
+
+    def __init__(self, message: str, *, needed_bytes: int | None = None, free_bytes: int | None = None) -> None:
+        """Hold the *message*, and *needed_bytes* and *free_bytes* where they could be read."""
+        super().__init__(message)
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+
+
+class StoreUnavailable(StorageError):
+    """The store could not be read or written; the message names the file and the system's reason."""
+
+    code = "storage.unavailable"
+
+
+class DurabilityUnknown(StorageError):
+    """A write or sync failed part way, so nobody knows what the disk holds of it; it was not acknowledged."""
+
+    code = "storage.durability-unknown"
+
+
+class UnsafeStore(StorageError):
+    """A file or folder is not one that can be trusted: a link, a device, another owner, or a network filesystem."""
+
+    code = "storage.unsafe"
+
+
+class DamageError(MilepostError):
+    """Stored bytes are not what was written: look at the named file before going on."""
+
+    code = "damage"
+
+
+class CorruptJournal(DamageError):
+    """A journal holds a record that was acknowledged and is no longer what was written."""
+
+    code = "damage.journal"
+
+
+class LostRecords(DamageError):
+    """Records that were acknowledged are missing from the journal."""
+
+    code = "damage.lost-records"
+
+
+class CorruptCheckpoint(DamageError):
+    """A checkpoint file is not what was written."""
+
+    code = "damage.checkpoint"
+
+
+class CorruptDocument(DamageError):
+    """A document of the store is not what was written."""
+
+    code = "damage.document"
+
+
+class NotDecodable(DamageError):
+    """Stored bytes do not form a value of the documented format."""
+
+    code = "damage.not-decodable"
+
+
+class ConfigError(MilepostError):
+    """A setting is wrong: correct the file or the variable that the message names."""
+
+    code = "config"
