@@ -1,0 +1,97 @@
+"""The one way a new file appears: whole, durable, or not at all.
+
+Write ordering, each MUST proven in ``tests/crash/test_durable.py``:
+
+1. write everything to a temporary file of the same directory (``O_EXCL``, mode 0600);
+2. sync the file, close it;
+3. rename it (or link it, where nothing may be overwritten) to its name;
+4. sync the directory.
+
+A failed write, sync or close is never retried on the same file: after a failed sync the page cache
+may show bytes that the disk does not hold.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from milepost.fs.seam import FileSystem
+
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, replace: bool) -> None:
+    """Let *name* appear in *directory* with *data*, durable when this returns.
+
+    Args:
+        files: The filesystem.
+        directory: An open directory handle.
+        name: The file's name.
+        data: All of its bytes.
+        replace: Whether an existing file may be replaced; if not, a taken name is an error.
+
+    Raises:
+        FileExistsError: The name is taken and *replace* is false.
+        OSError: Anything the system refused; the name then shows what it showed before, except after a
+            failed sync of the directory, when it may show either.
+    """
+    temporary = f".{name}.{files.token()}{TEMPORARY_SUFFIX}"
+    try:
+        _write_temporary(files, directory, temporary, data)
+        if replace:
+            files.rename(directory, temporary, directory, name)
+        else:
+            files.link(directory, temporary, directory, name)
+            files.unlink(directory, temporary)
+    except OSError:
+        # The first error is the one to tell; what stays behind here is swept by the next writer.
+        with suppress(OSError):
+            files.unlink(directory, temporary)
+        raise
+    files.sync(directory)
+
+
+def _write_temporary(files: FileSystem, directory: int, temporary: str, data: bytes) -> None:
+    handle = files.open_file(directory, temporary, "create")
+    try:
+        write_all(files, handle, data, 0)
+        files.sync(handle)
+    except OSError:
+        with suppress(OSError):
+            files.close(handle)
+        raise
+    files.close(handle)
+
+
+def write_all(files: FileSystem, handle: int, data: bytes, offset: int) -> None:
+    """Write all of *data* at *offset*, however short the single writes are.
+
+    Raises:
+        OSError: As the system gave it; how much has arrived is then unknown.
+    """
+    view = memoryview(data)
+    while view:
+        written = files.write(handle, view, offset)
+        view = view[written:]
+        offset += written
+
+
+def read_all(files: FileSystem, handle: int, offset: int = 0, size: int | None = None) -> bytes:
+    """Read from *offset* to the end of the file (or *size* bytes), however short the single reads are.
+
+    Raises:
+        OSError: As the system gave it.
+    """
+    wanted = max(0, files.stat(handle).size - offset) if size is None else size
+    first = files.read(handle, wanted, offset)
+    if len(first) == wanted:
+        return first
+    pieces = [first]
+    got = len(first)
+    while got < wanted:
+        piece = files.read(handle, wanted - got, offset + got)
+        if not piece:
+            break
+        pieces.append(piece)
+        got += len(piece)
+    return b"".join(pieces)
