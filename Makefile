@@ -1,0 +1,111 @@
+# `make help` lists the targets. Everything that is built lands in this checkout:
+# .tools/ (uv and its cache), .venv/ (what runs) and build/ (wheels, reports).
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+UV := .tools/uv
+BIN := .venv/bin
+PY := $(BIN)/python
+
+# A cache of our own keeps clones apart; set UV_CACHE_DIR to share one.
+export UV_CACHE_DIR ?= $(CURDIR)/.tools/cache/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+# Another environment that happens to be active is none of our business.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export PYTHON ?=
+
+# More for the tool that a target runs, for example: make test ARGS="-k retention"
+ARGS ?=
+# One worker per core. `make test WORKERS=0` runs in one process, for a debugger.
+WORKERS ?= logical
+
+# Folders belong to the sources: their times change when a file goes away.
+SOURCES := pyproject.toml apps/booksynth/pyproject.toml LICENSE $(wildcard README.md) \
+	$(shell find src apps/booksynth/src -name __pycache__ -prune -o -print 2>/dev/null)
+TYPED := $(wildcard src apps/booksynth/src tests apps/booksynth/tests)
+SHELL_SCRIPTS := scripts/bootstrap .ci/run
+
+# The interpreter or uv that these were made from may have left the machine.
+BROKEN := $(shell test -x $(PY) && test -x $(UV) || echo FORCE)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- what everything stands on ---
+
+.tools/ready: scripts/bootstrap requirements/uv-bootstrap.txt $(BROKEN)
+	@scripts/bootstrap
+	@touch $@
+
+.venv/.deps: .tools/ready requirements/dev.lock
+	@$(UV) venv --quiet --clear --relocatable --python "$$(cat .tools/python)" .venv
+	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/dev.lock
+	@touch $@
+
+.venv/.packages: .venv/.deps $(SOURCES)
+	@rm -rf build/wheels
+	@$(UV) build --quiet --wheel --out-dir build/wheels .
+	@$(UV) build --quiet --wheel --out-dir build/wheels apps/booksynth
+	$(UV) pip install --quiet --python $(PY) --offline --no-deps --reinstall build/wheels/*.whl
+	@touch $@
+
+FORCE:
+
+# --- for people ---
+
+.PHONY: deps
+deps: .venv/.deps ## only the third-party packages, hash-pinned, into .venv/
+
+.PHONY: install
+install: .venv/.packages ## .venv/ with milepost, booksynth and every tool
+
+.PHONY: demo
+demo: install ## consolidate the bundled books, with a progress bar
+	@$(BIN)/booksynth phase-3 --analysis-dir apps/booksynth/examples/analyses --output-dir build/demo $(ARGS)
+
+.PHONY: check
+check: install ## the static part: style, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(PY) -m mypy $(TYPED)
+	$(BIN)/lint-imports --cache-dir .cache/import-linter
+
+.PHONY: test
+test: check ## check, then every test but the soak ones
+	@mkdir -p build/coverage
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
+
+.PHONY: soak
+soak: install ## the tests that run for hours
+	$(PY) -m pytest -m soak --timeout 0 $(ARGS)
+
+.PHONY: bench
+bench: install ## benchmarks against the floor and the peers
+	$(PY) -m benchmarks $(ARGS)
+
+.PHONY: format
+format: install ## let ruff put style right where it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Add UPGRADE=--upgrade to take newer versions; without it only what the inputs
+# ask for changes. No address of a registry may be written into a lock.
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-package milepost --no-emit-package booksynth \
+	--custom-compile-command 'make lock' $(UPGRADE)
+UPGRADE ?=
+
+.PHONY: lock
+lock: .tools/ready ## pin again what requirements/*.in and pyproject.toml ask for
+	$(COMPILE) --all-extras pyproject.toml apps/booksynth/pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) requirements/uv.in -o requirements/uv-bootstrap.txt
+
+.PHONY: clean
+clean: ## remove .venv/, build/ and the caches; .tools/ stays
+	rm -rf .venv build .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
