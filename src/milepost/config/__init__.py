@@ -1,0 +1,22 @@
+"""Settings from a YAML file and the environment; a mistake is refused with its file and line.
+
+An application describes its settings as a pydantic model (a tree of `Section`), and asks:
+
+    manager = ConfigManager(Settings, Path("workflow_config.yaml"), env_prefix="MYJOB_")
+    settings = manager.load()
+
+Needs ``pip install milepost[config]``; ``import milepost`` loads nothing of it.
+"""
+
+from __future__ import annotations
+
+try:
+    from milepost.config.manager import ConfigManager
+    from milepost.config.sections import CheckpointSettings, Section
+except ModuleNotFoundError as missing:  # pragma: no cover - a test runs it in a bare interpreter
+    if (missing.name or "").startswith("milepost"):
+        raise
+    message = f"milepost.config needs {missing.name}: pip install 'milepost[config]'"
+    raise ModuleNotFoundError(message, name=missing.name) from missing
+
+__all__ = ["CheckpointSettings", "ConfigManager", "Section"]
