@@ -47,12 +47,15 @@ help: ## list the targets
 	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/dev.lock
 	@touch $@
 
+# The stamp bears the time when the build began, so that a source which changes
+# meanwhile is built again.
 .venv/.packages: .venv/.deps $(SOURCES)
 	@rm -rf build/wheels
+	@touch $@.began
 	@$(UV) build --quiet --wheel --out-dir build/wheels .
 	@$(UV) build --quiet --wheel --out-dir build/wheels apps/booksynth
 	$(UV) pip install --quiet --python $(PY) --offline --no-deps --reinstall build/wheels/*.whl
-	@touch $@
+	@mv $@.began $@
 
 FORCE:
 
