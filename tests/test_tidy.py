@@ -30,9 +30,7 @@ def _names() -> list[str]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     for base, folders, files in os.walk(folder):
-        folders[:] = [
-            name for name in folders if name not in NOT_OURS and not name.endswith("_cache")
-        ]
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.endswith("_cache")]
         yield from (Path(base, name) for name in files)
 
 

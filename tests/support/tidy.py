@@ -33,12 +33,8 @@ UNSAFE_CALLS = {"eval", "exec"}
 IMPORTS_BY_NAME = {"__import__", "import_module", "importlib.import_module"}
 
 # Spelt in pieces, because these files are themselves held to the rule.
-LEFTOVERS = re.compile(
-    r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b"
-)
-MACHINE_PATHS = re.compile(
-    r"(?<![\w.~<>*)}/-])/(?:" + "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me")) + r")/"
-)
+LEFTOVERS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
+MACHINE_PATHS = re.compile(r"(?<![\w.~<>*)}/-])/(?:" + "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me")) + r")/")
 REGISTRY_HOSTS = re.compile(
     "|".join(
         (
@@ -162,11 +158,7 @@ def unsafe_code(path: str, text: str) -> Iterator[str]:
     """Refuse what turns bytes or names into running code."""
     for node in nodes(text, ast.Import, ast.ImportFrom):
         assert isinstance(node, ast.Import | ast.ImportFrom)
-        names = (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-        )
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         for name in names:
             if name.partition(".")[0] in UNSAFE_MODULES:
                 yield f"{path}:{node.lineno}: imports {name}"
@@ -200,9 +192,7 @@ def _writes(call: ast.Call, name: str) -> bool:
 def scattered_syncs(sources: Mapping[str, str]) -> Iterator[str]:
     """Refuse a second place that syncs: durability is written once."""
     for wanted in sorted(SYNCS):
-        places = [
-            f"{path}:{line}" for path, text in sources.items() for line, _ in uses(text, {wanted})
-        ]
+        places = [f"{path}:{line}" for path, text in sources.items() for line, _ in uses(text, {wanted})]
         if len(places) > 1:
             yield f"{wanted} in more than one place: {', '.join(places)}"
 
@@ -244,9 +234,7 @@ def _tests(text: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     holders += [node for node in tree(text).body if isinstance(node, ast.ClassDef)]
     for holder in holders:
         for node in holder.body:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-                "test"
-            ):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
                 yield node
 
 

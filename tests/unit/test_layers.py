@@ -79,9 +79,7 @@ def test_an_untouched_copy_holds(tmp_path: Path, source: Path) -> None:
         ("milepost.records", "booksynth"),
     ],
 )
-def test_a_planted_import_is_caught(
-    tmp_path: Path, source: Path, importer: str, imported: str
-) -> None:
+def test_a_planted_import_is_caught(tmp_path: Path, source: Path, importer: str, imported: str) -> None:
     """An import against the layers breaks the check and is named by it."""
     module(source, imported)
     with module(source, importer).open("a", encoding="utf-8") as file:
