@@ -145,8 +145,8 @@ def test_no_lock_that_names_a_registry() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    """Every Markdown link to a file of the repository resolves."""
-    check = partial(tidy.broken_links, files=set(NAMES))
+    """Every Markdown link to a file of the repository, or a heading in it, resolves."""
+    check = partial(tidy.broken_links, files=dict.fromkeys(NAMES, "") | DOCUMENTS)
     assert offences(check, DOCUMENTS) == []
 
 
@@ -156,7 +156,7 @@ def test_every_make_target_exists() -> None:
     assert offences(check, DOCUMENTS) == []
 
 
-LINKS: tidy.Check = partial(tidy.broken_links, files={"docs/a.md", "README.md"})
+LINKS: tidy.Check = partial(tidy.broken_links, files={"docs/a.md": "# A `b` c\n", "README.md": ""})
 TARGETS: tidy.Check = partial(tidy.unknown_targets, makefile="test: check\n\tpytest\n")
 SYNCS: tidy.Check = lambda path, text: tidy.scattered_syncs({path: text})  # noqa: E731
 
@@ -208,6 +208,8 @@ PLANTED: list[tuple[Callable[[str, str], Iterator[str]], str]] = [
     (tidy.registry_hosts, "https://files.python" + "hosted.org/a.whl\n"),
     (LINKS, "see [a](docs/b.md)\n"),
     (LINKS, "see [a](docs/b.md#part)\n"),
+    (LINKS, "see [a](docs/a.md#gone)\n"),
+    (LINKS, "# Here\n\n[a](#gone)\n"),
     (LINKS, "[a]: gone.md\n"),
     (TARGETS, "run `make tset`\n"),
     (TARGETS, "```\n$ make tset ARGS=-x\n```\n"),
@@ -238,7 +240,7 @@ CLEAN: list[tuple[Callable[[str, str], Iterator[str]], str, str]] = [
         "def test_a():\n    with pytest.raises(OSError):\n        f()\n",
     ),
     (tidy.machine_paths, "a.md", "docs/home/page, https://example.org/home/ and ~/work/\n"),
-    (LINKS, "README.md", "[a](docs/a.md#x) [b](docs/) [c](https://example.org) [d](#here)\n"),
+    (LINKS, "README.md", "# Here\n[a](docs/a.md#a-b-c) [b](docs/) [c](https://example.org) [d](#here)\n"),
     (LINKS, "docs/a.md", "[a](../README.md)\n```\n[b](gone.md)\n```\n"),
     (TARGETS, "README.md", "run `make test`, which will make sense\n"),
 ]

@@ -276,16 +276,25 @@ _LINK = re.compile(r"\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)|^\[[^\]]+\]:\s*(\S+)
 _MAKE = re.compile(r"(?:^\s*(?:\$ )?|`)(?:[A-Z_]+=\S+ )*make ([a-z][a-z-]*)", re.MULTILINE)
 
 
-def broken_links(path: str, text: str, files: Collection[str]) -> Iterator[str]:
-    """Refuse Markdown links to files that the repository does not hold."""
+def broken_links(path: str, text: str, files: Mapping[str, str]) -> Iterator[str]:
+    """Refuse Markdown links to files or headings that the repository does not hold."""
     folders = {folder for file in files for folder in _parents(file)}
     for match in _LINK.finditer(_FENCE.sub("", text)):
-        target = (match.group(1) or match.group(2)).partition("#")[0]
-        if not target or re.match(r"[a-z]+:", target):
+        link = match.group(1) or match.group(2)
+        if re.match(r"[a-z]+:", link):
             continue
-        resolved = normpath(join(dirname(path), target))
-        if resolved not in files and resolved not in folders:
+        target, _, heading = link.partition("#")
+        resolved = normpath(join(dirname(path), target)) if target else path
+        page = text if resolved == path else files.get(resolved)
+        if page is None and resolved not in folders:
             yield f"{path}: links to {target}, which is not there"
+        elif heading and resolved.endswith(".md") and heading not in _anchors(page or ""):
+            yield f"{path}: links to {link}, a heading that is not there"
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ +(.*?) *$", _FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _parents(file: str) -> Iterator[str]:
