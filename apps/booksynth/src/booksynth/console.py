@@ -1,0 +1,192 @@
+"""What a person sees: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import (
+    BarColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bar,
+)
+from rich.text import Text
+
+from booksynth.inputs import Found
+from booksynth.phase_3 import CONSOLIDATED, REPORT, SUMMARY
+from booksynth.progress import Plan, Progress
+from booksynth.report import Report
+from booksynth.shards import Entry, Problem
+from booksynth.summary import count
+from booksynth.texts import printable
+
+PROBLEMS_SHOWN = 20
+
+
+class Terminal:
+    """Tells how a run goes; on a terminal with a bar whose end is estimated from bytes to read.
+
+    Restored books are behind the bar's start, so they do not make the rest look quick.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """Write to *stream*, or to standard output."""
+        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self._is_live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._done = 0
+        self._total = 0
+
+    def note(self, text: str) -> None:
+        """Print one sentence."""
+        self._print(printable(text))
+
+    def begin(self, plan: Plan, total: int, saved: Progress) -> None:
+        """Say what was found and what is to be read; start the bar."""
+        self._total = total
+        self._done = total - len(plan.to_read)
+        self._print(f"{count(total, 'tracker')}: {len(plan.to_read):,} to read", "bold")
+        if plan.restored:
+            looked = f", {len(plan.verified):,} of them after a look at the content"
+            self._print(
+                f"Restored {count(len(plan.restored), 'finished book')} from the saved progress "
+                f"(iteration {saved.iteration}){looked if plan.verified else ''}."
+            )
+        for word, names in (("Changed", plan.changed), ("New", plan.new), ("Removed", plan.removed)):
+            for name in names:
+                self._print(f"{word} since then: {printable(name)}", "yellow")
+        if self._is_live and plan.to_read:
+            self._start(plan)
+
+    def _start(self, plan: Plan) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[books]} books"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        size = sum(found.size for found in plan.to_read)
+        self._task = self._bar.add_task("Reading", total=max(size, 1), books=self._count())
+        self._bar.start()
+
+    def book(self, found: Found, entry: Entry | None) -> None:
+        """Move the bar, or print a line."""
+        self._done += 1
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, advance=found.size, books=self._count())
+        else:
+            self._print(f"[{self._count()}] {printable(found.name)}: {_outcome(entry)}")
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def finish(self, report: Report) -> None:
+        """Say what came of it, what is wrong with which file, and what to do next."""
+        totals = report.totals
+        self._print("")
+        self._print(_headline(report), "bold")
+        self._print(
+            f"{totals['raw']:,} recommendations of {count(totals['books_with_content'], 'book')}, "
+            f"{totals['unique']:,} different within their book, come down to "
+            f"{totals['recommendations']:,}; {totals['in_several_books']:,} stand in several books."
+        )
+        if totals["below_min_confidence"]:
+            self._print(f"{totals['below_min_confidence']:,} more are below the asked confidence.")
+        self._tell_problems(report.problems)
+        self._tell_next(report)
+
+    def _tell_problems(self, problems: list[Problem]) -> None:
+        if not problems:
+            return
+        files = len({problem.file for problem in problems})
+        self._print("")
+        self._print(f"{count(len(problems), 'problem')} in {count(files, 'file')}:", "yellow")
+        for problem in problems[:PROBLEMS_SHOWN]:
+            where = f" {printable(problem.where)}" if problem.where else ""
+            self._print(f"  {printable(problem.file)}{where}: {printable(problem.reason)}")
+        if len(problems) > PROBLEMS_SHOWN:
+            self._print(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
+
+    def _tell_next(self, report: Report) -> None:
+        self._print("")
+        if report.status == "dry-run":
+            self._print("A dry run: nothing was written. Without --dry-run this is written:")
+        elif report.status == "refused":
+            self._print("Refused because of --strict: no result was written. All details:", "red")
+            self._print(f"  {report.outputs[REPORT]}")
+            return
+        else:
+            self._print("The results:", "green")
+        for name in (SUMMARY, CONSOLIDATED, REPORT):
+            self._print(f"  {report.outputs[name]}")
+        if report.status == "done":
+            self._print("")
+            self._print(
+                "Try next: run it again, and the finished result comes back at once. Or run it with "
+                "--fresh, kill it half way, and run it again: only unfinished books are read."
+            )
+
+    def _count(self) -> str:
+        return f"{self._done}/{self._total}"
+
+    def _print(self, text: str, style: str = "") -> None:
+        # Names of files and titles may hold what rich would take for markup.
+        self.console.print(Text(text, style=style))
+
+
+def _headline(report: Report) -> str:
+    if report.cached:
+        return "Nothing has changed since the last run: this is its result. No book was read."
+    read = "would be read" if report.dry_run else "read"
+    text = f"{count(report.books_read, 'book')} {read}, {report.books_restored:,} restored."
+    if report.resumed_from is not None:
+        text += f" Resumed at iteration {report.resumed_from}."
+    return text
+
+
+def _outcome(entry: Entry | None) -> str:
+    if entry is None:
+        return "could not be read"
+    if entry.shard is None:
+        return "; ".join(printable(problem.reason) for problem in entry.problems)
+    if entry.shard.is_stub:
+        return "a stub, the analysis failed"
+    wrong = f", {count(len(entry.problems), 'problem')}" if entry.problems else ""
+    return f"{len(entry.shard.recommendations):,} recommendations ({entry.shard.raw:,} raw){wrong}"
+
+
+def log_handler(console: Console) -> logging.Handler:
+    """Return a handler that writes to the terminal without breaking the bar, else to stderr."""
+    if console.is_terminal:
+        return RichHandler(console=console, show_path=False, markup=False)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    return handler
+
+
+def file_handler(path: os.PathLike[str]) -> logging.Handler:
+    """Return a handler that adds to a log file.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler

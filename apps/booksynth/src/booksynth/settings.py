@@ -1,0 +1,99 @@
+"""Every setting of booksynth, with its default, its range and its unit.
+
+These defaults are the ones of ``config/workflow_config.yaml``; a test keeps the two equal.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from milepost.config import CheckpointSettings, ConfigManager, Section
+
+ENV_PREFIX = "BOOKSYNTH_"
+
+
+class Phase3Settings(Section):
+    """Consolidation and Synthesis."""
+
+    similarity_threshold: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description=(
+            "Titles at least this alike become one recommendation. 1.0: only equal ones, once "
+            "case, spaces, punctuation and ligatures are set aside. On real books 0.90 merged no "
+            "wrong pair, 0.85 about one in seven."
+        ),
+    )
+    min_confidence: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description=(
+            "Recommendations below this confidence go to a list of their own. One book gives 0.5, "
+            "two 0.75, three 0.875."
+        ),
+    )
+    max_field_chars: int = Field(
+        default=20_000,
+        ge=1,
+        le=100_000_000,
+        description="A recommendation with a longer field is left out and reported. Characters.",
+    )
+    max_file_mb: float = Field(
+        default=64.0,
+        gt=0,
+        le=4_096,
+        description="A larger tracker is not read but reported. Megabytes of 1,000,000 bytes.",
+    )
+
+
+class PhasesSettings(Section):
+    """One section for each phase."""
+
+    phase_3: Phase3Settings = Phase3Settings()
+
+
+class PathsSettings(Section):
+    """Folders that the command line may leave out; relative ones begin at the current folder."""
+
+    analysis_dir: Path | None = Field(
+        default=None, description="Folder of the trackers, where --analysis-dir is not given."
+    )
+    output_dir: Path | None = Field(default=None, description="Folder of the results, where --output-dir is not given.")
+
+
+class LoggingSettings(Section):
+    """What is told beside the results."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="WARNING", description="The least severe messages that are shown."
+    )
+    file: Path | None = Field(
+        default=None,
+        description=(
+            "File that the messages are added to, beside the terminal. A relative one begins at "
+            "the output folder. A dry run does not write it."
+        ),
+    )
+
+
+class Settings(Section):
+    """The whole file."""
+
+    checkpoints: CheckpointSettings = Field(
+        default=CheckpointSettings(),
+        description=(
+            "How progress is kept. A relative checkpoint_dir begins at the output folder, so that "
+            "two output folders never share progress."
+        ),
+    )
+    phases: PhasesSettings = PhasesSettings()
+    paths: PathsSettings = PathsSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+
+def manager(path: Path | None = None) -> ConfigManager[Settings]:
+    """Return the manager of booksynth's settings; *path* None stands for the packaged defaults."""
+    return ConfigManager(Settings, path, env_prefix=ENV_PREFIX)

@@ -1,0 +1,46 @@
+"""Text keys: what two spellings of one title have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+# Without its marks a vowel sign of an Indic script would vanish and unlike words would be alike.
+_WORD_CATEGORIES = "LNM"
+_INVISIBLE = "Cf"
+# C, C++ and C# are three things; a sign inside a word ("learn+keras") only separates.
+_TRAILING_SIGN = re.compile(r"(?<=\w)[+#]+(?!\w)")
+
+
+@lru_cache(maxsize=65_536)
+def key(text: str) -> str:
+    """Return *text* without case, ligatures, punctuation, and differences of spaces and quotes.
+
+    All Unicode normal forms of one text have one key. A text of nothing but punctuation keeps it.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    signs = {place for match in _TRAILING_SIGN.finditer(folded) for place in range(*match.span())}
+    words = "".join(_kept(char, place in signs) for place, char in enumerate(folded)).split()
+    return " ".join(words) or "".join(folded.split())
+
+
+def _kept(char: str, is_sign: bool) -> str:
+    category = unicodedata.category(char)
+    if is_sign or category[0] in _WORD_CATEGORIES:
+        return char
+    return "" if category == _INVISIBLE else " "
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 (hex) of a JSON value in one canonical writing."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def printable(text: str) -> str:
+    """Return *text* in one line, with everything that could steer a terminal as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
