@@ -29,8 +29,10 @@ SOURCES := pyproject.toml apps/booksynth/pyproject.toml LICENSE $(wildcard READM
 TYPED := $(wildcard src apps/booksynth/src tests apps/booksynth/tests)
 SHELL_SCRIPTS := scripts/bootstrap .ci/run
 
-# The interpreter or uv that these were made from may have left the machine.
-BROKEN := $(shell test -x $(PY) && test -x $(UV) || echo FORCE)
+# The interpreter or uv that these were made from may have left the machine, or
+# another interpreter is asked for.
+BROKEN := $(shell test -x $(PY) && test -x $(UV) && \
+	{ test -z '$(PYTHON)' || test '$(PYTHON)' = "$$(cat .tools/asked)"; } || echo FORCE)
 
 .PHONY: help
 help: ## list the targets

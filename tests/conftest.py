@@ -3,6 +3,5 @@
 from hypothesis import HealthCheck, settings
 
 # A busy machine is not a failing test: a deadline measures the neighbours.
-# What fails in CI must fail at home, so nothing here depends on the machine.
 settings.register_profile("milepost", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("milepost")
