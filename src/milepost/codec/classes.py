@@ -152,7 +152,7 @@ def _take_dataclass(
 def _build_dataclass(cls: type, names: tuple[str, ...], fields: object) -> object:
     stored = expect_dict(fields)
     _same_fields(names, stored, cls)
-    instance = object.__new__(cls)
+    instance: object = object.__new__(cls)
     for name in names:
         object.__setattr__(instance, name, stored[name])
     return instance

@@ -13,7 +13,12 @@ from itertools import chain
 from math import isfinite
 from typing import Any
 
+import orjson
+
 from milepost.codec.form import MAX_DEPTH, RESERVED_KEY
+
+# Without these, orjson would write dates, dataclasses and subclasses as plain JSON instead of refusing them.
+_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 _LEAVES = frozenset({str, int, bool, type(None)})
 _NUMBERS = frozenset({int, float, bool})
@@ -24,16 +29,27 @@ _TAG_REST = RESERVED_KEY.encode() + b'"'
 _MOST_HOPS = 1000
 
 
-def is_plain(value: object, depth: int) -> bool:
-    """Tell whether *value*, which orjson has just written, comes back equal and of the same types throughout.
+def plain_bytes(value: object, depth: int) -> bytes | None:
+    """Return orjson's own bytes of *value* if they give it back equal and of the same types throughout.
 
     Args:
-        value: what was written; orjson's success means that it is finite and holds no cycle.
+        value: any value.
         depth: JSON levels that will stand around the value, counted against `MAX_DEPTH`.
 
     Returns:
-        False for anything that needs a tag or is to be refused; the tagging walk then says which.
+        None for anything that needs a tag or is to be refused; the tagging walk then says which.
     """
+    try:
+        data = orjson.dumps(value, option=_OPTIONS)
+    except TypeError:
+        return None
+    if type(value) in _LEAVES or (_is_plain(value, depth) and not mentions_tag(data)):
+        return data
+    return None
+
+
+def _is_plain(value: object, depth: int) -> bool:
+    """Tell whether a *value* that orjson has written holds plain types only; its success rules out cycles."""
     level = [value]
     while level:
         types = set(map(type, level))

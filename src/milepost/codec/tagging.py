@@ -11,11 +11,13 @@ import orjson
 from milepost.codec import registry
 from milepost.codec.arrays import pack_numpy
 from milepost.codec.form import LONE_SURROGATE, MAX_DEPTH, RESERVED_KEY, Leaf, Refused, key_step
+from milepost.codec.plain import plain_bytes
 from milepost.codec.scalars import FLOAT, INT, LARGEST_PLAIN_INT, SCALARS, SMALLEST_PLAIN_INT
 from milepost.codec.times import TIMES
 
 _LEAVES: dict[type, Leaf] = {kind: leaf for leaf in SCALARS + TIMES for kind in leaf.types}
 _SAFE = frozenset({str, bool, type(None)})
+_PROBED_LEVELS = 6
 _ADVICE = {
     "OrderedDict": "a dict keeps its order as well",
     "defaultdict": "convert it with dict(...)",
@@ -57,9 +59,20 @@ class Packer:
             return value if isfinite(value) else FLOAT.tag(value)  # type: ignore[arg-type]
         container = self._containers.get(kind)
         if container is not None:
-            return container(value, depth)
+            return self._plain_part(value, depth) or container(value, depth)
         leaf = _LEAVES.get(kind)
         return leaf.tag(value) if leaf is not None else self._other(value, depth)
+
+    def _plain_part(self, value: object, depth: int) -> object:
+        """Return the finished bytes of a dict or list without any tag in it, or None.
+
+        One tuple in a large state should not slow down all of it. Tried near the top only: the parts are large
+        there, and a value with tags at its very bottom is looked at no more than that many times.
+        """
+        if self._careful or not 0 < depth <= _PROBED_LEVELS or type(value) not in (dict, list):
+            return None
+        data = plain_bytes(value, depth)
+        return None if data is None else orjson.Fragment(data)
 
     def _other(self, value: object, depth: int) -> object:
         entry = registry.entry_of(type(value))

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 import orjson
 
 from milepost.codec.form import LONE_SURROGATE, RESERVED_KEY, Malformed, Refused, key_step
-from milepost.codec.plain import is_plain, mentions_tag
+from milepost.codec.plain import mentions_tag, plain_bytes
 from milepost.codec.tagging import Packer
 from milepost.codec.untagging import restore
 from milepost.errors import NotDecodable, NotEncodable
-
-# Without these, orjson would write dates, dataclasses and subclasses as plain JSON instead of refusing them.
-_OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def encode(value: object, path: str = "value") -> bytes:
@@ -36,16 +33,9 @@ def encode(value: object, path: str = "value") -> bytes:
 
 
 def _encode(value: object, path: str, depth: int) -> bytes:
-    try:
-        data = orjson.dumps(value, option=_OPTIONS)
-    except TypeError:
-        return _encode_tagged(value, path, depth)
-    if is_plain(value, depth) and not mentions_tag(data):
+    data = plain_bytes(value, depth)
+    if data is not None:
         return data
-    return _encode_tagged(value, path, depth)
-
-
-def _encode_tagged(value: object, path: str, depth: int) -> bytes:
     try:
         try:
             return orjson.dumps(Packer(careful=False).pack(value, depth))
