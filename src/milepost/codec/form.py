@@ -9,6 +9,9 @@ from typing import Any
 RESERVED_KEY = "$milepost"
 """The first key of every tag object. A caller's dict that holds it is written as a tag of kind ``dict``."""
 
+TAG_START = b'{"$milepost":'
+"""The bytes that every encoded tag object starts with, and that no plain JSON of ours does."""
+
 MAX_DEPTH = 250
 """Levels of JSON arrays and objects that one encoded value may nest (leaf tags not counted).
 

@@ -24,7 +24,7 @@ _LEAVES = frozenset({str, int, bool, type(None)})
 _NUMBERS = frozenset({int, float, bool})
 _PLAIN = _LEAVES | {float, dict, list}
 
-_TAG_START = b"$"
+_DOLLAR = b"$"
 _TAG_REST = RESERVED_KEY.encode() + b'"'
 _MOST_HOPS = 1000
 
@@ -71,13 +71,13 @@ def mentions_tag(data: bytes) -> bool:
 
     The dollar sign alone is searched first: for a single byte that is many times faster than for a word.
     """
-    at = data.find(_TAG_START)
+    at = data.find(_DOLLAR)
     for _ in range(_MOST_HOPS):
         if at < 0:
             return False
         if data.startswith(_TAG_REST, at):
             return True
-        at = data.find(_TAG_START, at + 1)
+        at = data.find(_DOLLAR, at + 1)
     return data.find(_TAG_REST, at) >= 0 if at >= 0 else False
 
 
