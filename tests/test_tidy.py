@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ MAKEFILE = WRITTEN["Makefile"]
 def offences(check: tidy.Check, files: Mapping[str, str]) -> list[str]:
     """Return what *check* finds in all *files*."""
     return [offence for path, text in files.items() for offence in check(path, text)]
+
+
+@pytest.mark.parametrize("package", ["milepost", "booksynth"])
+def test_the_wheel_is_what_is_tested(package: str) -> None:
+    """The tests import what a user would install, with its marker of being typed, and never the source folder."""
+    home = files(package)
+    assert "site-packages" in str(home)
+    assert package != "milepost" or home.joinpath("py.typed").is_file()
 
 
 def test_modules_are_short() -> None:
