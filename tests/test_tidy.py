@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -65,7 +65,7 @@ def offences(check: tidy.Check, files: Mapping[str, str]) -> list[str]:
 @pytest.mark.parametrize("package", ["milepost", "booksynth"])
 def test_the_wheel_is_what_is_tested(package: str) -> None:
     """The tests import what a user would install, with its marker of being typed, and never the source folder."""
-    home = files(package)
+    home = resources.files(package)
     assert "site-packages" in str(home)
     assert package != "milepost" or home.joinpath("py.typed").is_file()
 
