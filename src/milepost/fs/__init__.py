@@ -1,6 +1,6 @@
 """The filesystem seam: the only place in Milepost that talks to the operating system about files."""
 
-from milepost.fs.durable import TEMPORARY_SUFFIX, new_file
+from milepost.fs.durable import TEMPORARY_SUFFIX, NotSynced, new_file, read_all, write_all
 from milepost.fs.seam import FileKind, FileSystem, OpenMode, Stat, current, use
 from milepost.fs.system import SystemFiles
 
@@ -8,10 +8,13 @@ __all__ = [
     "TEMPORARY_SUFFIX",
     "FileKind",
     "FileSystem",
+    "NotSynced",
     "OpenMode",
     "Stat",
     "SystemFiles",
     "current",
     "new_file",
+    "read_all",
     "use",
+    "write_all",
 ]

@@ -20,6 +20,10 @@ from milepost.fs.seam import FileSystem
 TEMPORARY_SUFFIX = ".tmp"
 
 
+class NotSynced(OSError):
+    """The file stands under its name, but the sync of its directory failed: a power cut may take the name."""
+
+
 def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, replace: bool) -> None:
     """Let *name* appear in *directory* with *data*, durable when this returns.
 
@@ -32,8 +36,8 @@ def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, repla
 
     Raises:
         FileExistsError: The name is taken and *replace* is false.
-        OSError: Anything the system refused; the name then shows what it showed before, except after a
-            failed sync of the directory, when it may show either.
+        NotSynced: The name shows the new file, and a power cut may show the old one.
+        OSError: Anything else the system refused; the name shows what it showed before.
     """
     temporary = f".{name}.{files.token()}{TEMPORARY_SUFFIX}"
     try:
@@ -48,7 +52,10 @@ def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, repla
         with suppress(OSError):
             files.unlink(directory, temporary)
         raise
-    files.sync(directory)
+    try:
+        files.sync(directory)
+    except OSError as error:
+        raise NotSynced(error.errno, error.strerror) from error
 
 
 def _write_temporary(files: FileSystem, directory: int, temporary: str, data: bytes) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 OpenMode = Literal["read", "update", "create", "lock"]
-"""How a file is opened: existing for reading; existing for reading and writing; new (fails if taken); or made if missing."""
+"""How a file is opened: existing, to read; existing, to read and write; new, fails if taken; made if missing."""
 
 
 class FileKind(enum.Enum):

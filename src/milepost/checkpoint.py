@@ -1,0 +1,160 @@
+"""The format of a checkpoint file, ours and the old manager's; no I/O.
+
+Ours is one JSON object in four lines, so that its head can be read alone and every byte is vouched for::
+
+    {"format":1,"phase":…,"iteration":5,"timestamp":…,"time":…,"run":…,"number":3,"sequence":42,"chain":…,"check":…,
+    "metadata":{…},
+    "state":{…},
+    "digest":"xxh3-128:…"}
+
+The head's check covers its own line, the digest all bytes before it. *number* counts the checkpoints of a
+run: it says which is newest, whatever the clocks said. *sequence* and *chain* say where in the journal the
+checkpoint was taken.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from milepost import codec
+from milepost.errors import CorruptCheckpoint, NotDecodable
+from milepost.records import Position, digest, seal, unseal
+
+HEAD_READ_BYTES = 16 * 1024
+"""How much of a file is read to see its head: a head of ours fits, however long the phase's name."""
+
+_FORMAT = 1
+_STARTS_OURS = b'{"format":'
+_METADATA = b',\n"metadata":'
+_STATE = b',\n"state":'
+_DIGEST = b',\n"digest":"xxh3-128:'
+_TAIL_BYTES = len(_DIGEST) + 32 + len(b'"}\n')
+_NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter(.+?)(?:-(\d+))?\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a checkpoint says of itself. *time* is in seconds since 1970-01-01 UTC.
+
+    The old manager's files have *number* 0, no *run* and no *position*.
+    """
+
+    phase: str
+    iteration: int
+    timestamp: str
+    time: float
+    number: int = 0
+    run: str | None = None
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A whole checkpoint, verified: its *head* and the decoded *state* and *metadata*."""
+
+    head: Head
+    state: Any
+    metadata: Any
+
+
+def is_checkpoint_name(name: str) -> bool:
+    """Tell whether a file name is a checkpoint's, ours or the old manager's."""
+    return _NAME.fullmatch(name) is not None
+
+
+def file_name(moment: datetime, iteration: int, again: int = 0) -> str:
+    """Return the name for a checkpoint: local time to the second, iteration, and a count where that is taken."""
+    suffix = f"-{again}" if again else ""
+    return f"checkpoint_{moment:%Y%m%d_%H%M%S}_iter{iteration}{suffix}.json"
+
+
+def encode(head: Head, metadata: bytes, state: bytes) -> bytes:
+    """Return the file's bytes, of the encoded *metadata* and *state*."""
+    assert head.position is not None
+    fields = {
+        "format": _FORMAT,
+        "phase": head.phase,
+        "iteration": head.iteration,
+        "timestamp": head.timestamp,
+        "time": head.time,
+        "run": head.run,
+        "number": head.number,
+        "sequence": head.position.sequence,
+        "chain": head.position.chain,
+    }
+    body = b"".join((seal(fields)[:-1], _METADATA, metadata, _STATE, state))
+    return b"".join((body, _DIGEST, digest_of(body), b'"}\n'))
+
+
+def decode_head(name: str, start: bytes) -> Head | None:
+    """Return the head of a file of ours from its first bytes; None if it is the old manager's.
+
+    Raises:
+        CorruptCheckpoint: It is neither, or its head is not what was written.
+        NotDecodable: It is of a newer format.
+    """
+    if not start.startswith(_STARTS_OURS):
+        if start.lstrip(b" \t\r\n").startswith(b"{"):
+            return None
+        raise CorruptCheckpoint(f"{name}: this is not a checkpoint: it does not begin as one.")
+    line, found, _ = start.partition(_METADATA)
+    fields = unseal(line + b"}") if found else None
+    if fields is None:
+        raise CorruptCheckpoint(f"{name}: its head is not what was written.")
+    if fields["format"] != _FORMAT:
+        raise NotDecodable(f"{name}: format {fields['format']} is not known here; it was written by a newer Milepost.")
+    return Head(
+        phase=fields["phase"],
+        iteration=fields["iteration"],
+        timestamp=fields["timestamp"],
+        time=fields["time"],
+        number=fields["number"],
+        run=fields["run"],
+        position=Position(fields["sequence"], fields["chain"]),
+    )
+
+
+def decode(name: str, data: bytes) -> Checkpoint:
+    """Return the checkpoint in a file's bytes, every one of which was verified.
+
+    Raises:
+        CorruptCheckpoint: It is torn, altered, or no checkpoint.
+        NotDecodable: It is whole, and holds a class that is not registered here or a newer format.
+    """
+    head = decode_head(name, data[:HEAD_READ_BYTES])
+    if head is None:
+        return _decode_legacy(name, data)
+    body = memoryview(data)[:-_TAIL_BYTES]
+    if data[len(body) :] != _DIGEST + digest_of(body) + b'"}\n':
+        raise CorruptCheckpoint(f"{name}: its digest does not match: the file is torn or was altered.")
+    metadata_at = data.index(_METADATA) + len(_METADATA)
+    state_at = data.index(_STATE, metadata_at)
+    metadata = codec.decode(data[metadata_at:state_at])
+    state = codec.decode(body[state_at + len(_STATE) :])
+    return Checkpoint(head, state, metadata)
+
+
+def digest_of(data: bytes | memoryview) -> bytes:
+    """Return the xxh3-128 of *data* as 32 hex digits in ASCII."""
+    return digest(data).encode()
+
+
+def _decode_legacy(name: str, data: bytes) -> Checkpoint:
+    try:
+        content = codec.decode_legacy(data)
+    except NotDecodable as error:
+        raise CorruptCheckpoint(f"{name}: {error}") from error
+    if not isinstance(content, dict):
+        raise CorruptCheckpoint(f"{name}: it holds no object.")
+    missing = [field for field in ("phase", "iteration", "timestamp", "state") if field not in content]
+    if missing:
+        raise CorruptCheckpoint(f"{name}: {', '.join(missing)} missing.")
+    try:
+        saved_at = datetime.fromisoformat(content["timestamp"]).timestamp()
+    except (TypeError, ValueError) as error:
+        raise CorruptCheckpoint(f"{name}: its timestamp is not ISO 8601.") from error
+    head = Head(content["phase"], content["iteration"], content["timestamp"], saved_at)
+    return Checkpoint(head, content["state"], content.get("metadata") or {})

@@ -1,0 +1,154 @@
+"""The line format of journals and of small sealed documents; no I/O.
+
+A record is one line of JSON. Its last field is the chain: the xxh3-128 of the previous record's chain
+and of all bytes of this line before the field. A chain covers content, order and number of records, so
+that a lost, swapped or altered one is seen. It is a checksum, not a signature: see docs/design/storage.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+import xxhash
+
+from milepost.errors import NotDecodable
+
+_VALUE = b',"value":'
+_CHAIN = b',"chain":"'
+_CHECK = b',"check":"'
+_DIGEST_HEX = 32
+_TAIL_BYTES = len(_CHAIN) + _DIGEST_HEX + 2  # the field's name, the digest, and `"}`
+_TAIL_START = _TAIL_BYTES - len(_CHAIN)
+
+
+class Kind(StrEnum):
+    """What a record says."""
+
+    OPENED = "opened"
+    DONE = "done"
+    FAILED = "failed"
+    INTENT = "intent"
+    STATE = "state"
+    COMPLETED = "completed"
+    SEALED = "sealed"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a journal: behind the record *sequence*, whose chain hash is *chain*."""
+
+    sequence: int
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a journal.
+
+    *time* is in seconds since 1970-01-01 UTC, *seconds* a duration, *attempt* the fencing token of the
+    process that wrote it, *input* the digest of an item's input, *value* the encoded value (JSON bytes).
+    """
+
+    kind: Kind
+    time: float
+    attempt: int
+    key: str | None = None
+    seconds: float | None = None
+    input: str | None = None
+    value: bytes | None = None
+
+
+def digest(data: bytes | memoryview) -> str:
+    """Return the xxh3-128 of *data* as 32 hex digits."""
+    return xxhash.xxh3_128_hexdigest(data)
+
+
+def start_of(run: str) -> Position:
+    """Return the position before the first record of *run*; another run's records do not follow it."""
+    return Position(0, digest(run.encode()))
+
+
+def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
+    """Return the line of *record*, newline included, and the position behind it."""
+    sequence = after.sequence + 1
+    fields: dict[str, Any] = {"sequence": sequence, "kind": record.kind, "time": record.time, "attempt": record.attempt}
+    for name in ("key", "seconds", "input"):
+        content = getattr(record, name)
+        if content is not None:
+            fields[name] = content
+    body = orjson.dumps(fields)[:-1]
+    if record.value is not None:
+        body += _VALUE + record.value
+    chain = _link(after.chain, body)
+    return body + _CHAIN + chain.encode() + b'"}\n', Position(sequence, chain)
+
+
+def follow(line: bytes, after: Position) -> Position | None:
+    """Return the position behind *line* if it is an intact record that follows *after*, else None."""
+    body = line[:-_TAIL_BYTES]
+    stated = line[-_TAIL_START:-2]
+    chain = _link(after.chain, body)
+    if line[-_TAIL_BYTES:-_TAIL_START] != _CHAIN or line[-2:] != b'"}' or stated != chain.encode():
+        return None
+    return Position(after.sequence + 1, chain)
+
+
+def decode_line(line: bytes) -> Record:
+    """Return the record of a line whose chain was checked with `follow`.
+
+    Raises:
+        NotDecodable: The line does not have a record's form: a newer format, or a defect of the writer.
+    """
+    start = line.find(_VALUE)
+    body = line[:-_TAIL_BYTES]
+    value = None if start < 0 else body[start + len(_VALUE) :]
+    try:
+        fields = orjson.loads((body if start < 0 else body[:start]) + b"}")
+        return Record(
+            kind=Kind(fields["kind"]),
+            time=fields["time"],
+            attempt=fields["attempt"],
+            key=fields.get("key"),
+            seconds=fields.get("seconds"),
+            input=fields.get("input"),
+            value=value,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotDecodable(
+            f"A journal line is not a record of this format ({error}); was it written by a newer Milepost?"
+        ) from error
+
+
+def encode_lines(records: Iterable[Record], after: Position) -> tuple[bytes, Position]:
+    """Return the lines of *records* as one buffer, and the position behind the last."""
+    lines = []
+    for record in records:
+        line, after = encode_line(record, after)
+        lines.append(line)
+    return b"".join(lines), after
+
+
+def seal(fields: dict[str, Any]) -> bytes:
+    """Return *fields* as one JSON object that ends with a check of all its bytes; no newline."""
+    body = orjson.dumps(fields)[:-1]
+    return body + _CHECK + digest(body).encode() + b'"}'
+
+
+def unseal(data: bytes) -> dict[str, Any] | None:
+    """Return the fields of a sealed document without its check, or None if any byte is not what was written."""
+    body = data[:-_TAIL_BYTES]
+    if data[len(body) :] != _CHECK + digest(body).encode() + b'"}':
+        return None
+    try:
+        fields: dict[str, Any] = orjson.loads(body + b"}")
+    except ValueError:
+        return None
+    return fields
+
+
+def _link(chain: str, body: bytes) -> str:
+    return xxhash.xxh3_128_hexdigest(chain.encode() + body)

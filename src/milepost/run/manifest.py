@@ -1,0 +1,93 @@
+"""The manifest of a run, and the setting aside of a whole run under ``runs/<id>/``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from milepost.errors import CorruptDocument
+from milepost.records import seal, unseal
+from milepost.stores import RunFiles
+from milepost.stores.lock import LOCK_NAME
+from milepost.stores.translate import translated
+
+MANIFEST = "run.json"
+RUNS = "runs"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What ``run.json`` says: the run's id, its phase, when it began, and whether it is being set aside."""
+
+    run: str
+    phase: str
+    created: float
+    leaving: bool = False
+
+
+def read_manifest(store: RunFiles) -> Manifest | None:
+    """Return the manifest, or None if there is none.
+
+    Raises:
+        CorruptDocument: It is not what was written.
+    """
+    try:
+        data = store.read(MANIFEST)
+    except FileNotFoundError:
+        return None
+    fields = unseal(data.rstrip(b"\n"))
+    if fields is None or fields.get("format") != _FORMAT:
+        raise CorruptDocument(f"{store.folder.path / MANIFEST}: it is not what was written, or of a newer format.")
+    return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"])
+
+
+def write_manifest(store: RunFiles, manifest: Manifest) -> None:
+    """Write the manifest durably."""
+    fields = {
+        "kind": "run",
+        "format": _FORMAT,
+        "run": manifest.run,
+        "phase": manifest.phase,
+        "created": manifest.created,
+        "leaving": manifest.leaving,
+    }
+    store.replace(MANIFEST, seal(fields) + b"\n")
+
+
+def set_aside(store: RunFiles, manifest: Manifest) -> None:
+    """Move the whole run under ``runs/<id>/``, so that a new one can begin.
+
+    The intention is durable before the first file moves, and the manifest moves last: a crash half way
+    leaves a run that is known to be leaving, which readers pass over and the next writer finishes moving.
+    """
+    leaving = Manifest(manifest.run, manifest.phase, manifest.created, leaving=True)
+    if not manifest.leaving:
+        write_manifest(store, leaving)
+    folder = store.folder
+    with folder.child(RUNS, create=True) as runs, runs.child(manifest.run, create=True) as target:
+        moving = [name for name in folder.names() if name not in (LOCK_NAME, RUNS, MANIFEST)]
+        for batch in (moving, [MANIFEST]):
+            for name in batch:
+                with translated(folder.path / name, "move the file"):
+                    folder.files.rename(folder.handle, name, target.handle, name)
+            target.sync()
+            folder.sync()
+
+
+def remove_set_aside(store: RunFiles) -> None:
+    """Delete every run under ``runs/``."""
+    folder = store.folder
+    if RUNS not in folder.names():
+        return
+    with folder.child(RUNS) as runs:
+        for run in runs.names():
+            with runs.child(run) as one:
+                for name in one.names():
+                    one.remove(name)
+                one.sync()
+            with translated(runs.path / run, "delete the folder"):
+                folder.files.remove_directory(runs.handle, run)
+        runs.sync()
+    with translated(folder.path / RUNS, "delete the folder"):
+        folder.files.remove_directory(folder.handle, RUNS)
+    folder.sync()

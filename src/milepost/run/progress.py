@@ -1,0 +1,233 @@
+"""How far a run has come: the newest good checkpoint, and the journal after it. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from milepost import codec, delta
+from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Head, decode, decode_head, is_checkpoint_name
+from milepost.errors import CorruptCheckpoint, DamageError, LostRecords, NotDecodable
+from milepost.journal import History
+from milepost.records import Kind
+from milepost.stores import RunFiles
+
+RESET_START = b'{"reset":'
+LABELS = frozenset({"base", "iteration", "metadata"})
+_RETRIES = 5
+Mark = tuple[str | None, str | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A checkpoint file: its *name*, what its *head* says, its *size* in bytes."""
+
+    name: str
+    head: Head
+    size: int
+
+    @property
+    def order(self) -> tuple[int, float, str]:
+        """Return what sorts checkpoints: by number; the old manager's, which have none, by their timestamps."""
+        return self.head.number, 0.0 if self.head.number else self.head.time, self.name
+
+
+@dataclass(slots=True)
+class Progress:
+    """The state a run has reached. *entry* is the checkpoint it stands on; *in_file* tells that nothing came after it.
+
+    *timestamp* says when it was saved (ISO 8601), *time* is when the newest record or checkpoint was made, in
+    seconds since 1970-01-01 UTC.
+    """
+
+    entry: Entry
+    state: Any
+    metadata: Any
+    iteration: int
+    timestamp: str
+    time: float
+    sequence: int
+    in_file: bool = True
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What was found: the *progress* (None if there is none), all *entries* newest first, and the *damage*."""
+
+    progress: Progress | None = None
+    entries: list[Entry] = field(default_factory=list)
+    history: History | None = None
+    damage: list[DamageError] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
+    last_number: int = 0
+
+    @property
+    def mark(self) -> Mark:
+        """Return what tells whether a run moved on: its id, its checkpoint, and its last change."""
+        if self.progress is None:
+            return None, None, 0
+        return self.progress.entry.head.run, self.progress.entry.name, self.progress.sequence
+
+
+_Change = tuple[int, float, bytes]  # sequence, time, encoded value
+
+
+@dataclass(frozen=True, slots=True)
+class _Reset:
+    """A roll-back in the journal at *sequence*, from checkpoint *number* to the one of order *target* or to nothing."""
+
+    sequence: int
+    number: int
+    target: tuple[int, float, str] | None
+
+
+def load(store: RunFiles) -> Loaded:
+    """Find the newest state that can be proven.
+
+    A writer may be at work: what vanished or appeared between two looks is looked at again.
+
+    Raises:
+        StorageError: The medium refused.
+    """
+    names: list[str] | None = None
+    loaded = Loaded()
+    for _ in range(_RETRIES):
+        names = store.names()
+        try:
+            loaded = _load(store)
+        except FileNotFoundError as error:
+            gone = Path(error.filename or store.folder.path).name
+            loaded = Loaded(damage=[LostRecords(f"{store.folder.path / gone}: it vanished while it was being read.")])
+        if not loaded.damage or names == store.names():
+            break
+    store.folder.sync()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
+    return loaded
+
+
+def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
+    """Return the checkpoints whose heads are intact, newest first, and what is wrong with the others."""
+    entries: list[Entry] = []
+    damage: list[DamageError] = []
+    for name in store.names("checkpoint_"):
+        if is_checkpoint_name(name):
+            try:
+                entries.append(_entry(store, name))
+            except CorruptCheckpoint as error:
+                damage.append(_placed(store, error))
+    return sorted(entries, key=lambda entry: entry.order, reverse=True), damage
+
+
+def _entry(store: RunFiles, name: str) -> Entry:
+    with store.folder.opened(name, group_may_write=True) as handle:
+        size = store.folder.files.stat(handle).size
+    head = decode_head(name, store.folder.read(name, HEAD_READ_BYTES, group_may_write=True))
+    if head is None:
+        head = decode(name, store.read(name, group_may_write=True)).head
+    return Entry(name, head, size)
+
+
+def _load(store: RunFiles) -> Loaded:
+    loaded = Loaded()
+    entries, loaded.damage = list_entries(store)
+    reading = store.read_journal()
+    resets: list[_Reset] = []
+    changes: list[_Change] = []
+    if reading is not None:
+        loaded.history = History(reading)
+        loaded.torn = reading.torn
+        loaded.damage += [damaged.error for damaged in reading.damage]
+        resets, changes = _changes(loaded.history)
+    known = max([0, *(entry.head.number for entry in entries), *(reset.number for reset in resets)])
+    noted = reading.checkpoint if reading else 0
+    if noted > known and not loaded.damage:
+        lost = f"{store.folder.path}: checkpoint number {noted} was saved and is missing; what it held is lost."
+        loaded.damage.append(LostRecords(lost))
+    loaded.last_number = max(noted, known)
+    loaded.entries = [entry for entry in entries if not _is_void(entry, resets)]
+    loaded.void = [entry.name for entry in entries if entry not in loaded.entries]
+    for entry in loaded.entries:
+        try:
+            checkpoint = decode(entry.name, store.read(entry.name, group_may_write=True))
+            _check_run(entry, loaded)
+        except CorruptCheckpoint as error:
+            loaded.damage.append(_placed(store, error))
+            continue
+        loaded.progress = _replay(store, loaded, entry, checkpoint, resets, changes)
+        break
+    return loaded
+
+
+def _changes(history: History) -> tuple[list[_Reset], list[_Change]]:
+    """Sort the journal's state records into roll-backs and changes; only roll-backs are decoded here."""
+    resets, changes = [], []
+    for sequence, record in history.records():
+        if record.kind is not Kind.STATE or record.value is None:
+            continue
+        if record.value.startswith(RESET_START):
+            reset = cast("dict[str, Any]", codec.decode(record.value))
+            target = reset["reset"]
+            resets.append(_Reset(sequence, reset["number"], tuple(target) if target else None))
+        else:
+            changes.append((sequence, record.time, record.value))
+    return resets, changes
+
+
+def _is_void(entry: Entry, resets: list[_Reset]) -> bool:
+    taken_at = entry.head.position.sequence if entry.head.position else 0
+    return any(taken_at < reset.sequence and (reset.target is None or entry.order > reset.target) for reset in resets)
+
+
+def _check_run(entry: Entry, loaded: Loaded) -> None:
+    run = loaded.history.reading.run if loaded.history else None
+    if run and entry.head.run and run != entry.head.run:
+        raise CorruptCheckpoint(f"{entry.name}: it belongs to another run ({entry.head.run}), not to {run}.")
+
+
+def _replay(
+    store: RunFiles,
+    loaded: Loaded,
+    entry: Entry,
+    checkpoint: Checkpoint,
+    resets: list[_Reset],
+    changes: list[_Change],
+) -> Progress:
+    """Return the checkpoint's state with every journalled change made to it that builds on it."""
+    head, folder = entry.head, store.folder.path
+    taken_at = head.position.sequence if head.position else 0
+    progress = Progress(
+        entry, checkpoint.state, checkpoint.metadata, head.iteration, head.timestamp, head.time, taken_at
+    )
+    if head.position and not (loaded.history and loaded.history.contains(head.position)):
+        lost = (
+            f"{folder}: the journal does not lead to where {entry.name} was taken; changes saved after it may be lost."
+        )
+        loaded.damage.append(LostRecords(lost))
+        return progress
+    start = max([taken_at, *(reset.sequence for reset in resets)])
+    for sequence, time, value in changes:
+        if sequence <= start:
+            continue
+        change = cast("dict[str, Any]", codec.decode(value))
+        try:
+            if change["base"] != head.number:
+                raise NotDecodable(f"it builds on checkpoint number {change['base']}, which is missing or damaged")
+            progress.state = delta.apply(progress.state, change)
+        except NotDecodable as error:
+            lost = f"what was saved from iteration {change['iteration']} on is lost"
+            loaded.damage.append(LostRecords(f"{folder}: journal record {sequence} cannot be used: {error}; {lost}."))
+            break
+        progress.in_file = progress.in_file and change.keys() <= LABELS
+        progress.iteration = change["iteration"]
+        progress.metadata = change.get("metadata", progress.metadata)
+        progress.timestamp = datetime.fromtimestamp(time).astimezone().isoformat()
+        progress.time, progress.sequence = max(progress.time, time), sequence
+    last = loaded.history.last() if loaded.history else None
+    progress.time = max(progress.time, last.time) if last else progress.time
+    return progress
+
+
+def _placed(store: RunFiles, error: DamageError) -> DamageError:
+    return type(error)(f"{store.folder.path}/{error}")

@@ -1,0 +1,162 @@
+"""Opening a run for writing: once per process, whoever asks; and never by a forked child."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+
+from milepost import codec, delta
+from milepost.clock import Clock
+from milepost.errors import CorruptDocument, MilepostError
+from milepost.journal import Journal
+from milepost.retention import is_expired
+from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.place import Place
+from milepost.run.progress import Loaded, load
+from milepost.run.writer import RunWriter
+from milepost.stores import RunFiles
+from milepost.stores.segments import keep_copy
+
+log = logging.getLogger(__name__)
+
+_Key = tuple[int, int, int]
+
+
+class _Registry:
+    """What this process writes. A forked child gets a new mutex: another thread's hold would be for ever there."""
+
+    def __init__(self) -> None:
+        self.mutex = threading.Lock()
+        self.writers: weakref.WeakValueDictionary[_Key, RunWriter] = weakref.WeakValueDictionary()
+
+
+_registry = _Registry()
+
+
+def open_writer(
+    place: Place, clock: Clock, *, ttl_seconds: float | None, take_up: bool, allow_network_filesystem: bool
+) -> RunWriter:
+    """Return this process's writer of the phase at *place*, opened if it is not open yet.
+
+    Args:
+        place: The phase's folder.
+        clock: The clock.
+        ttl_seconds: The age beyond which progress is set aside under ``runs/`` and a new run begins.
+        take_up: Go on with the progress whatever its age.
+        allow_network_filesystem: See `WriterLock.take`.
+
+    Raises:
+        RunLocked: Another process is the writer.
+        StorageError: The medium refused.
+    """
+    with _registry.mutex:
+        store = place.made()
+        key = _key(store)
+        writer = _registry.writers.get(key)
+        if writer is not None and not writer.closed:
+            store.folder.close()
+            return writer
+        try:
+            store.lock(clock, allow_network_filesystem=allow_network_filesystem)
+            writer = _begin(store, place, clock, None if take_up else ttl_seconds)
+        except BaseException:
+            store.close(clean=False)
+            raise
+        _registry.writers[key] = writer
+        weakref.finalize(writer, _close_quietly, store, os.getpid())
+        return writer
+
+
+def running_writer(place: Place) -> RunWriter | None:
+    """Return this process's writer of the phase at *place* if it is open."""
+    store = place.existing()
+    if store is None:
+        return None
+    with store.folder, _registry.mutex:
+        writer = _registry.writers.get(_key(store))
+    return writer if writer is not None and not writer.closed else None
+
+
+def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | None) -> RunWriter:
+    manifest = _manifest(store)
+    if manifest is not None and manifest.leaving:
+        set_aside(store, manifest)
+        manifest = None
+    manifest, loaded = _recovered(store, place, clock, manifest)
+    opened_at = loaded.mark
+    progress = loaded.progress
+    if progress is not None and is_expired(progress.time, ttl_seconds=ttl_seconds, now=clock.now()):
+        log.warning("%s: expired progress is set aside under runs/%s; a new run begins.", place.path, manifest.run)
+        store.close_journal()
+        set_aside(store, manifest)
+        manifest, loaded = _recovered(store, place, clock, None)
+    assert loaded.history is not None
+    store.delete(loaded.void, durable=False)
+    journal = Journal(store, clock, loaded.history.end)
+    journal.open(loaded.history.last())
+    writer = RunWriter(store, clock, manifest, journal, loaded, opened_at)
+    _adopt(writer, loaded)
+    return writer
+
+
+def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest | None) -> tuple[Manifest, Loaded]:
+    """Bring the journal into order and load what it leads to."""
+    run = manifest.run if manifest else store.folder.files.token()
+    reading = store.recover(run)
+    for damaged in reading.damage:
+        log.error(
+            "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
+        )
+    for torn in reading.torn:
+        log.warning("%s: never acknowledged; set aside as *.quarantine.", torn)
+    if manifest is None:
+        manifest = Manifest(reading.run or run, place.phase, clock.now())
+        write_manifest(store, manifest)
+    loaded = load(store)
+    loaded.damage += [damaged.error for damaged in reading.damage]
+    return manifest, loaded
+
+
+def _manifest(store: RunFiles) -> Manifest | None:
+    try:
+        return read_manifest(store)
+    except CorruptDocument as error:
+        log.error("%s It is kept as *.quarantine and written anew from the journal.", error)  # noqa: TRY400
+        keep_copy(store.folder, MANIFEST)
+        return None
+
+
+def _adopt(writer: RunWriter, loaded: Loaded) -> None:
+    """Let the writer know the saved state, unless damage makes it doubtful: then the next save writes it whole."""
+    progress = loaded.progress
+    if progress is not None and not loaded.damage:
+        state = delta.encode_state(progress.state)
+        metadata = codec.encode(progress.metadata, "metadata")
+        writer.adopt(state, progress.iteration, metadata, in_file=progress.in_file)
+
+
+def _key(store: RunFiles) -> _Key:
+    return id(store.folder.files), *store.folder.identity()
+
+
+def _close_quietly(store: RunFiles, pid: int) -> None:
+    """Close what nobody uses any more, also at the interpreter's end; only the process that opened it may."""
+    if pid != os.getpid():
+        return
+    try:
+        store.close()
+    except MilepostError as error:
+        log.warning("%s", error)
+
+
+def _after_fork_in_child() -> None:
+    """Let go of what the parent writes: a child that kept the lock's handle would outlive the parent's kill with it."""
+    _registry.mutex = threading.Lock()
+    for writer in list(_registry.writers.values()):
+        writer.abandon()
+    _registry.writers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

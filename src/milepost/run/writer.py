@@ -1,0 +1,217 @@
+"""The one writer of a run in this process, shared by every object that writes it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from milepost import checkpoint
+from milepost.clock import Clock
+from milepost.delta import EncodedState, difference
+from milepost.errors import DurabilityUnknown, ForeignCheckpoint, StorageError
+from milepost.journal import Journal
+from milepost.records import Kind
+from milepost.retention import Kept, surplus
+from milepost.run.manifest import MANIFEST, Manifest, remove_set_aside
+from milepost.run.progress import RESET_START, Entry, Loaded, Mark
+from milepost.stores import RunFiles
+from milepost.stores.segments import QUARANTINE_SUFFIX
+
+log = logging.getLogger(__name__)
+
+
+class RunWriter:
+    """Saves states: as checkpoints, or as changes in the journal. Durable when a call returns."""
+
+    def __init__(
+        self, store: RunFiles, clock: Clock, manifest: Manifest, journal: Journal, loaded: Loaded, opened_at: Mark
+    ) -> None:
+        """Go on from what was *loaded*; *store* is locked, *journal* open, *opened_at* what was found on opening."""
+        self.store = store
+        self.path = store.folder.path
+        self.opened_at = opened_at
+        self.users: weakref.WeakSet[object] = weakref.WeakSet()
+        self.closed = False
+        self._clock = clock
+        self._manifest = manifest
+        self._journal = journal
+        self._entries = loaded.entries
+        self._number = loaded.last_number
+        self._mutex = threading.RLock()
+        self._state: EncodedState | None = None
+        self._labels: tuple[int, bytes] | None = None
+        self._in_file = False
+        self.mark = loaded.mark
+
+    def adopt(self, state: EncodedState, iteration: int, metadata: bytes, *, in_file: bool) -> None:
+        """Take what was loaded as the last saved state, so that an equal one is not written again."""
+        self._state, self._labels, self._in_file = state, (iteration, metadata), in_file
+
+    def save(
+        self,
+        iteration: int,
+        state: EncodedState,
+        metadata: bytes,
+        *,
+        to_file: bool,
+        most: int,
+        ttl_seconds: float | None,
+    ) -> Path | None:
+        """Save a state; return the checkpoint that holds it, or None where the change went to the journal.
+
+        Args:
+            iteration: The iteration the state belongs to.
+            state: The encoded state.
+            metadata: The encoded metadata.
+            to_file: Whether a checkpoint file must hold it.
+            most: How many checkpoints retention leaves.
+            ttl_seconds: The age beyond which retention removes older ones.
+
+        Raises:
+            StorageError: The medium refused; nothing was acknowledged, and the old state is whole.
+        """
+        with self._mutex:
+            change = difference(self._state, state) if self._state is not None else {}
+            if to_file and self._in_file and change is None:
+                self._journal_change({}, iteration, metadata)
+                return self.path / self._entries[0].name
+            if to_file or self._state is None or self.store.poisoned:
+                path = self._write_checkpoint(iteration, state, metadata)
+                self._retain(most, ttl_seconds)
+                return path
+            self._journal_change(change or {}, iteration, metadata)
+            if change is not None:
+                self._state, self._in_file = state, False
+            return None
+
+    def delete(self, name: str) -> None:
+        """Delete one checkpoint; deleting the newest rolls the run back to the one before it.
+
+        Raises:
+            ForeignCheckpoint: There is no such checkpoint.
+            StorageError: The medium refused.
+        """
+        with self._mutex:
+            names = [entry.name for entry in self._entries]
+            if name not in names and name not in self.store.names("checkpoint_"):
+                raise ForeignCheckpoint(f"{self.path / name}: there is no such checkpoint; nothing was deleted.")
+            if names and names[0] == name:
+                self._roll_back(self._entries[1] if len(self._entries) > 1 else None)
+            self.store.delete([name], durable=True)
+            self._entries = [entry for entry in self._entries if entry.name != name]
+
+    def clear(self) -> int:
+        """Delete every checkpoint, journal and run of the phase; return how many checkpoints there were.
+
+        The roll-back to nothing is durable before the first file goes: a crash half way leaves nothing to load.
+        """
+        with self._mutex:
+            names = [name for name in self.store.names("checkpoint_") if checkpoint.is_checkpoint_name(name)]
+            self._roll_back(None)
+            self.store.delete(names, durable=True)
+            self.store.close_journal(clean=False)
+            rest = self.store.names("journal_") + [
+                name for name in self.store.names() if name.endswith(QUARANTINE_SUFFIX)
+            ]
+            self.store.delete([*rest, MANIFEST], durable=True)
+            remove_set_aside(self.store)
+            self.close()
+            return len(names)
+
+    def close(self) -> None:
+        """Cut the padding, state the journal's end, and let go of the lock."""
+        with self._mutex:
+            if not self.closed:
+                self.closed = True
+                self.store.close()
+
+    def abandon(self) -> None:
+        """Let go of every handle without touching a byte: for a forked child, whose parent goes on writing."""
+        self.closed = True
+        self.store.close(clean=False)
+
+    def _roll_back(self, target: Entry | None) -> None:
+        """Record that everything behind *target* is void."""
+        if self.store.poisoned:
+            self.store.restart_journal()
+        value = {"reset": list(target.order) if target else None, "number": self._number}
+        encoded = orjson.dumps(value)
+        assert encoded.startswith(RESET_START)
+        self._journal.append(Kind.STATE, encoded)
+        self._state, self._labels, self._in_file = None, None, False
+        self._moved_to(target)
+
+    def _journal_change(self, change: dict[str, Any], iteration: int, metadata: bytes) -> None:
+        """Put a change into the journal, unless nothing changed at all."""
+        labels = (iteration, metadata)
+        if not change and labels == self._labels:
+            return
+        value: dict[str, Any] = {"base": self._entries[0].head.number, "iteration": iteration}
+        if self._labels is None or metadata != self._labels[1]:
+            value["metadata"] = orjson.Fragment(metadata)
+        self._journal.append(Kind.STATE, orjson.dumps(value | change))
+        self._labels = labels
+        self.mark = (*self.mark[:2], self._journal.position.sequence)
+
+    def _write_checkpoint(self, iteration: int, state: EncodedState, metadata: bytes) -> Path:
+        if self.store.poisoned:
+            self.store.restart_journal()
+        now = self._clock.now()
+        moment = datetime.fromtimestamp(now).astimezone()
+        head = checkpoint.Head(
+            phase=self._manifest.phase,
+            iteration=iteration,
+            timestamp=moment.isoformat(),
+            time=now,
+            number=self._number + 1,
+            run=self._manifest.run,
+            position=self._journal.position,
+        )
+        name = self._free_name(moment, iteration)
+        data = checkpoint.encode(head, metadata, state.join())
+        # Until the file stands for certain, nothing may build on what is believed to be in it.
+        self._state = None
+        self._number += 1
+        self.store.replace(name, data)
+        self._entries.insert(0, Entry(name, head, len(data)))
+        self._state, self._labels, self._in_file = state, (iteration, metadata), True
+        self._moved_to(self._entries[0])
+        try:
+            self.store.note_checkpoint(head.number)
+        except DurabilityUnknown as error:
+            log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
+        log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, len(data))
+        return self.path / name
+
+    def _moved_to(self, entry: Entry | None) -> None:
+        """Keep what a later load would find, so that its reader can tell whether somebody else moved on."""
+        head = entry.head if entry else None
+        taken_at = head.position.sequence if head and head.position else 0
+        self.mark = (head.run if head else None, entry.name if entry else None, taken_at)
+
+    def _free_name(self, moment: datetime, iteration: int) -> str:
+        taken = set(self.store.names("checkpoint_"))
+        again = 0
+        while (name := checkpoint.file_name(moment, iteration, again)) in taken:
+            again += 1
+        return name
+
+    def _retain(self, most: int, ttl_seconds: float | None) -> None:
+        """Delete what retention says. The save stands already, so a refusal here is told and tried again next time."""
+        kept = [Kept(entry.name, entry.head.time) for entry in self._entries]
+        going = surplus(kept, most=most, ttl_seconds=ttl_seconds, now=self._clock.now())
+        if not going:
+            return
+        try:
+            self.store.delete(going, durable=False)
+        except StorageError as error:
+            log.warning("Old checkpoints could not be deleted: %s", error)
+            return
+        self._entries = [entry for entry in self._entries if entry.name not in going]
+        log.info("%s: %d old checkpoints deleted: %s.", self.path, len(going), ", ".join(going))

@@ -1,0 +1,179 @@
+"""The file store of one run: a folder with numbered journal segments and documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from milepost.clock import Clock
+from milepost.errors import DurabilityUnknown, Fenced
+from milepost.fs import TEMPORARY_SUFFIX
+from milepost.records import Position, Record, encode_lines, start_of
+from milepost.stores.appender import Appender
+from milepost.stores.base import JournalReading
+from milepost.stores.folder import Folder
+from milepost.stores.lock import WriterLock
+from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
+from milepost.stores.segments import combine, cut_tail, keep_copy, read_segments, segment_name, segment_numbers
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+
+
+class RunFiles:
+    """A run kept in a folder. See `RunStore` for what each verb promises."""
+
+    def __init__(self, folder: Folder, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+        """Work in an open *folder*; the journal goes on in a next file once one holds *segment_bytes*."""
+        self.folder = folder
+        self._segment_bytes = segment_bytes
+        self._lock: WriterLock | None = None
+        self._appender: Appender | None = None
+        self._head: Head | None = None
+
+    # --- reading: takes no lock, changes nothing
+
+    def read_journal(self) -> JournalReading | None:
+        """Read the journal as it stands; its end is synced before it is served."""
+        return combine(self.folder, read_segments(self.folder, reread=False))
+
+    def read(self, name: str, *, group_may_write: bool = False) -> bytes:
+        """Return a document's bytes."""
+        return self.folder.read(name, group_may_write=group_may_write)
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List the documents, sorted."""
+        return [name for name in self.folder.names() if name.startswith(prefix)]
+
+    # --- writing: one process, behind the lock
+
+    def lock(self, clock: Clock, *, allow_network_filesystem: bool = False) -> None:
+        """Become the writer, and sweep what a killed writer left half made.
+
+        Raises:
+            RunLocked: Another process is the writer.
+            UnsafeStore: The filesystem cannot keep the promise of a lock.
+        """
+        self._lock = WriterLock.take(self.folder, clock, allow_network_filesystem=allow_network_filesystem)
+        self.delete([name for name in self.names(".") if name.endswith(TEMPORARY_SUFFIX)], durable=False)
+
+    def recover(self, run: str) -> JournalReading:
+        """Bring the journal into a state that can be appended to, and return what it proves.
+
+        A tail that no acknowledgement covers is set aside in a ``*.quarantine`` file and cut. What was read is
+        synced before it is served. A damaged journal is kept whole, and the run goes on behind its last proven
+        record in a new segment. A crash in here is only another crash.
+
+        Args:
+            run: The run's id, which seeds the chain of a new journal.
+        """
+        segments = read_segments(self.folder, reread=True)
+        reading = combine(self.folder, segments)
+        self.folder.sync()
+        if reading is None:
+            start = start_of(run)
+            self._start_segment(Head(run, 1, start))
+            return JournalReading(start, start, run)
+        if reading.damage:
+            self._set_damage_aside(reading.segments)
+            self._start_segment(Head(reading.run or run, reading.segments + 1, reading.end), reading.checkpoint)
+            return reading
+        last = segments[-1]
+        assert last.head is not None, "a segment without a head is damage"
+        cut_tail(self.folder, last)
+        self._open_segment(last.head, last.end, last.end_offset, reading.checkpoint)
+        return reading
+
+    def append(self, records: Sequence[Record], *, expected: int, durable: bool = True) -> Position:
+        """Append a batch behind record number *expected*, in the next segment if this one is full."""
+        appender = self._open_end()
+        if appender.position.sequence != expected:
+            raise Fenced(f"{self.folder.path}: record {expected + 1} is taken: another writer took this run over.")
+        lines, end = encode_lines(records, appender.position)
+        if HEAD_BYTES < appender.offset > self._segment_bytes - len(lines):
+            appender = self._rotate(appender)
+        appender.append(lines, end, sync=durable)
+        return end
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a write to the journal failed, so that only `restart_journal` helps."""
+        return self._appender is None or self._appender.poisoned
+
+    def restart_journal(self) -> None:
+        """Go on behind the last acknowledged record in a new segment; the old one is never written again."""
+        old = self._open_end()
+        assert self._head is not None
+        self._start_segment(Head(self._head.run, self._head.segment + 1, old.position), old.checkpoint)
+        with suppress(DurabilityUnknown):  # its failure was told when it was poisoned
+            old.close(clean=False)
+
+    def note_checkpoint(self, number: int) -> None:
+        """Leave a note, not synced, that checkpoint *number* exists."""
+        self._open_end().note_checkpoint(number)
+
+    def create(self, name: str, data: bytes) -> None:
+        """Write a document durably under a free name."""
+        self.folder.put(name, data, replace=False)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a document durably, whether or not it was there."""
+        self.folder.put(name, data, replace=True)
+
+    def delete(self, names: Sequence[str], *, durable: bool) -> None:
+        """Delete documents; a missing one is no error."""
+        for name in names:
+            self.folder.remove(name)
+        if durable and names:
+            self.folder.sync()
+
+    def close_journal(self, *, clean: bool = True) -> None:
+        """Let go of the journal; a clean close cuts its padding and states its end."""
+        if self._appender is not None:
+            appender, self._appender = self._appender, None
+            appender.close(clean=clean)
+
+    def close(self, *, clean: bool = True) -> None:
+        """Let go of journal, lock and folder, in this order."""
+        try:
+            self.close_journal(clean=clean)
+        finally:
+            if self._lock is not None:
+                lock, self._lock = self._lock, None
+                lock.release()
+            self.folder.close()
+
+    # --- inside
+
+    def _open_end(self) -> Appender:
+        if self._appender is None:
+            raise DurabilityUnknown(f"{self.folder.path}: this journal is not open for writing.")
+        return self._appender
+
+    def _rotate(self, appender: Appender) -> Appender:
+        """Begin the next segment, then seal this one: the other order would look like a lost segment after a crash."""
+        assert self._head is not None
+        number = self._head.segment + 1
+        head = Head(self._head.run, number, appender.position)
+        self.folder.put(segment_name(number), head_page(head, appender.checkpoint), replace=True)
+        appender.append(trailer(appender.position, number), appender.position)
+        appender.close()
+        return self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
+
+    def _start_segment(self, head: Head, checkpoint: int = 0) -> None:
+        self.folder.put(segment_name(head.segment), head_page(head, checkpoint), replace=True)
+        self._open_segment(head, head.start, HEAD_BYTES, checkpoint)
+
+    def _open_segment(self, head: Head, position: Position, offset: int, checkpoint: int) -> Appender:
+        path = self.folder.path / segment_name(head.segment)
+        handle = self.folder.open_file(path.name, "update")
+        self._head = head
+        self._appender = Appender(self.folder.files, handle, path, position, offset, checkpoint)
+        return self._appender
+
+    def _set_damage_aside(self, good: int) -> None:
+        """Keep whole what is not proven: the last good segment is copied, those behind it make room."""
+        for number in segment_numbers(self.folder):
+            if number >= good:
+                keep_copy(self.folder, segment_name(number))
+        behind = [segment_name(number) for number in segment_numbers(self.folder) if number > good]
+        self.delete(behind, durable=True)

@@ -1,0 +1,215 @@
+"""A directory by handle: only regular files of ours are opened in it, and errors are Milepost's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from milepost.errors import InvalidArgument, UnsafeStore
+from milepost.fs import FileKind, FileSystem, OpenMode, Stat, current, new_file, read_all
+from milepost.stores.translate import full, translated, unknown
+
+_GROUP_AND_OTHERS = 0o022
+_OTHERS = 0o002
+_ROOT = 0
+_SPARE_BYTES = 4096  # what a directory may need for one more name
+
+
+class Folder:
+    """An open directory, its *path* only for messages; everything below is reached by name, never by path."""
+
+    def __init__(self, files: FileSystem, handle: int, path: Path) -> None:
+        """Take over an open directory *handle*."""
+        self.files = files
+        self.handle = handle
+        self.path = path
+
+    @classmethod
+    def open(cls, files: FileSystem, path: Path) -> Folder:
+        """Open an existing directory at a path of the caller's choice; links in it are followed.
+
+        Raises:
+            FileNotFoundError: There is none.
+            UnsafeStore: It is not a directory.
+            StoreUnavailable: The system refused.
+        """
+        with translated(path, "open the folder"):
+            return cls(files, files.open_path(os.fspath(path)), path)
+
+    @classmethod
+    def make(cls, files: FileSystem, path: Path) -> Folder:
+        """Open the directory at *path*, made durably with its parents where missing.
+
+        Raises:
+            UnsafeStore: Something else stands there.
+            DiskFull: There is no room for it.
+            StoreUnavailable: The system refused.
+        """
+        try:
+            return cls.open(files, path)
+        except FileNotFoundError:
+            parent = cls.make(files, path.absolute().parent)
+        with parent, translated(path, "make the folder"):
+            with suppress(FileExistsError):
+                files.make_path(os.fspath(path))
+            files.sync(parent.handle)
+        return cls.open(files, path)
+
+    def child(self, name: str, *, create: bool = False) -> Folder:
+        """Open a subdirectory; a symbolic link in its place is refused.
+
+        Raises:
+            FileNotFoundError: There is none and *create* is false.
+            UnsafeStore: It is a link or not a directory.
+        """
+        path = self.path / name
+        with translated(path, "open the folder"):
+            if create:
+                with suppress(FileExistsError):
+                    self.files.make_directory(self.handle, name)
+                    self.files.sync(self.handle)
+            return Folder(self.files, self.files.open_directory(self.handle, name), path)
+
+    def close(self) -> None:
+        """Let go of the handle; the folder must not be used after."""
+        if self.handle >= 0:
+            handle, self.handle = self.handle, -1
+            self.files.close(handle)
+
+    def __enter__(self) -> Self:
+        """Return the folder."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def names(self) -> list[str]:
+        """List the entries, sorted."""
+        with translated(self.path, "list the folder"):
+            return sorted(self.files.names(self.handle))
+
+    def identity(self) -> tuple[int, int]:
+        """Return device and inode, which name this directory whatever path led to it."""
+        with translated(self.path, "look at the folder"):
+            stat = self.files.stat(self.handle)
+        return stat.device, stat.inode
+
+    @contextmanager
+    def opened(self, name: str, mode: OpenMode = "read", *, group_may_write: bool = False) -> Iterator[int]:
+        """Open a file safely for the block; see `open_file`."""
+        handle = self.open_file(name, mode, group_may_write=group_may_write)
+        try:
+            yield handle
+        finally:
+            self.files.close(handle)
+
+    def open_file(self, name: str, mode: OpenMode, *, group_may_write: bool = False) -> int:
+        """Open a regular file that belongs to us and that nobody else may write.
+
+        Args:
+            name: The file's name.
+            mode: How it is opened.
+            group_may_write: Accept a file that its group may write, as files made under a umask of 002 are.
+
+        Raises:
+            FileNotFoundError: There is none.
+            UnsafeStore: It is a link, a FIFO, a device, a directory, another user's, or writable by others.
+            StoreUnavailable: The system refused.
+        """
+        path = self.path / name
+        with translated(path, "open the file"):
+            handle = self.files.open_file(self.handle, name, mode)
+            try:
+                reason = _unsafe(self.files.stat(handle), _OTHERS if group_may_write else _GROUP_AND_OTHERS)
+            except OSError:
+                self.files.close(handle)
+                raise
+        if reason:
+            self.files.close(handle)
+            raise UnsafeStore(f"{path}: {reason}. Nothing was touched.")
+        return handle
+
+    def read(self, name: str, size: int | None = None, *, group_may_write: bool = False) -> bytes:
+        """Return a file's bytes (the first *size* of them).
+
+        Raises:
+            FileNotFoundError: There is none.
+            UnsafeStore: See `open_file`.
+            StoreUnavailable: The system refused.
+        """
+        with (
+            self.opened(name, group_may_write=group_may_write) as handle,
+            translated(self.path / name, "read the file"),
+        ):
+            return read_all(self.files, handle, 0, size)
+
+    def put(self, name: str, data: bytes, *, replace: bool) -> None:
+        """Let a file appear whole and durable, or not at all.
+
+        Raises:
+            FileExistsError: The name is taken and *replace* is false.
+            DiskFull: There is no room; the old state is whole.
+            DurabilityUnknown: The file is there, but its name may not survive a power cut.
+            StoreUnavailable: The system refused; the old state is whole.
+        """
+        path = self.path / name
+        needed = len(data) + _SPARE_BYTES
+        with translated(path, "write the file"):
+            free = self.files.free_bytes(self.handle)
+        if free < needed:
+            raise full(path, "write the file", needed_bytes=needed, free_bytes=free)
+        with translated(path, "write the file", needed_bytes=needed, free_bytes=free):
+            new_file(self.files, self.handle, name, data, replace=replace)
+
+    def remove(self, name: str) -> None:
+        """Remove a file's name; not durable until `sync`. A missing one is no error."""
+        with translated(self.path / name, "delete the file"), suppress(FileNotFoundError):
+            self.files.unlink(self.handle, name)
+
+    def sync(self) -> None:
+        """Make the entries survive power loss.
+
+        Raises:
+            DurabilityUnknown: The sync failed.
+        """
+        try:
+            self.files.sync(self.handle)
+        except OSError as error:
+            raise unknown(self.path, "sync the folder", error) from error
+
+
+def write_durably(path: str | os.PathLike[str], data: bytes) -> None:
+    """Let the file at *path* appear whole and durable, or stay as it was.
+
+    The bytes go to a temporary file of the same folder, are synced, renamed over *path*, and the folder is
+    synced: the protocol of docs/design/storage.md. The folder is made where it is missing.
+
+    Args:
+        path: The file; what stood there is replaced.
+        data: All of its bytes.
+
+    Raises:
+        InvalidArgument: *path* names no file.
+        DiskFull: There is no room; what stood at *path* is whole.
+        DurabilityUnknown: The file is there, but its name may not survive a power cut.
+        StoreUnavailable: The system refused; what stood at *path* is whole.
+    """
+    target = Path(path)
+    if not target.name:
+        raise InvalidArgument(f"{target}: a file is needed, this names a folder.")
+    with Folder.make(current(), target.parent) as folder:
+        folder.put(target.name, data, replace=True)
+
+
+def _unsafe(stat: Stat, refused: int) -> str | None:
+    if stat.kind is not FileKind.FILE:
+        return "this is not a regular file"
+    if stat.owner not in (os.geteuid(), _ROOT):
+        return f"this file belongs to another user (uid {stat.owner}); change its owner if you trust it"
+    if stat.permissions & refused:
+        return f"others may write this file (mode {stat.permissions:o}); if you trust it, run chmod go-w on it"
+    return None

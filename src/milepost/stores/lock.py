@@ -1,0 +1,102 @@
+"""The writer's lock of a folder: an flock that a killed process lets go of, and a note of who holds it."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from milepost.clock import Clock
+from milepost.errors import RunLocked, UnsafeStore
+from milepost.fs import read_all, write_all
+from milepost.records import seal, unseal
+from milepost.stores.folder import Folder
+from milepost.stores.translate import translated
+
+LOCK_NAME = "lock"
+
+_UNSOUND = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone"}
+)
+"""Filesystems where a lock taken on one machine may not be seen on another, or a sync may not reach the medium."""
+
+
+class WriterLock:
+    """The lock, held from `take` to `release`. The file is never unlinked: a second one could be locked beside it."""
+
+    def __init__(self, folder: Folder, handle: int) -> None:
+        """Hold the locked file *handle* of *folder*."""
+        self._folder = folder
+        self._handle = handle
+
+    @classmethod
+    def take(cls, folder: Folder, clock: Clock, *, allow_network_filesystem: bool) -> WriterLock:
+        """Take the lock without waiting.
+
+        Raises:
+            RunLocked: Another process holds it; names its host, pid and age where the note is readable.
+            UnsafeStore: The filesystem cannot keep the promise of a lock.
+        """
+        if not allow_network_filesystem:
+            _refuse_unsound(folder)
+        while True:
+            handle = folder.open_file(LOCK_NAME, "lock")
+            try:
+                with translated(folder.path / LOCK_NAME, "lock the file"):
+                    if not folder.files.lock(handle):
+                        raise _held_elsewhere(folder, handle, clock)
+                    inode = folder.files.stat(handle).inode
+                    same = inode == folder.files.stat_name(folder.handle, LOCK_NAME).inode
+            except FileNotFoundError:
+                same = False
+            except BaseException:
+                folder.files.close(handle)
+                raise
+            if same:
+                lock = cls(folder, handle)
+                lock._sign(clock)
+                return lock
+            folder.files.close(handle)  # somebody replaced the file between our open and our lock
+
+    def release(self) -> None:
+        """Let go of the lock."""
+        if self._handle >= 0:
+            handle, self._handle = self._handle, -1
+            with translated(self._folder.path / LOCK_NAME, "close the file"):
+                self._folder.files.close(handle)
+
+    def _sign(self, clock: Clock) -> None:
+        note = seal({"kind": "lock", "host": socket.gethostname(), "pid": os.getpid(), "since": clock.now()}) + b"\n"
+        with translated(self._folder.path / LOCK_NAME, "write the file"):
+            self._folder.files.truncate(self._handle, 0)
+            write_all(self._folder.files, self._handle, note, 0)
+
+
+def _refuse_unsound(folder: Folder) -> None:
+    with translated(folder.path, "look at the filesystem"):
+        kind = folder.files.filesystem_type(folder.handle)
+    if kind in _UNSOUND:
+        raise UnsafeStore(
+            f"{folder.path}: this is on {kind}, where a second machine may not see the lock and a sync may not reach "
+            "the disk. Use a local folder, or pass allow_network_filesystem=True if only one machine ever writes here and "
+            "losing the last records in a power cut is acceptable."
+        )
+
+
+def _held_elsewhere(folder: Folder, handle: int, clock: Clock) -> RunLocked:
+    note = unseal(read_all(folder.files, handle).rstrip(b"\n")) or {}
+    host, pid, since = note.get("host"), note.get("pid"), note.get("since")
+    age = None if since is None else max(0.0, clock.now() - since)
+    who = (
+        f"process {pid} on host {host}, which took it {age:.0f} s ago"
+        if age is not None
+        else "a process that left no readable note"
+    )
+    if pid == os.getpid() and host == socket.gethostname():
+        who += " (this very process, through another copy of Milepost)"
+    return RunLocked(
+        f"{folder.path}: this run is being written by {who}. Wait for it or stop it, then run the same command again; "
+        "reading is possible all the while.",
+        host=host,
+        pid=pid,
+        age_seconds=age,
+    )
