@@ -32,6 +32,30 @@ USAGE = 2
 MEDIUM = 74
 BUSY = 75
 
+# The sign before a paragraph keeps its lines as they are.
+PHASE_3_HELP = """Consolidate the recommendations of many books into one list.
+
+Stop it whenever you like and run it again: finished books are not read again. A further run with
+the same books and settings gives the finished result back.
+
+\b
+Example:
+  booksynth phase-3 --analysis-dir analyses --output-dir results
+
+Settings come from the environment (BOOKSYNTH_CHECKPOINTS__TTL_HOURS=48), then from the file of
+--config, then from the defaults. A relative checkpoint folder begins at the output folder.
+
+\b
+Exit codes:
+  0    done
+  1    there are problems, and --strict was given
+  2    the command line or a setting is wrong, or there is no tracker
+  74   the disk is full or failed; put it right and run the same command again
+  75   another process works on this run; try again later
+  130  stopped by Ctrl-C
+  143  stopped by SIGTERM
+"""
+
 app = typer.Typer(
     name="booksynth",
     no_args_is_help=True,
@@ -71,7 +95,7 @@ def config_schema() -> None:
     typer.echo(json.dumps(settings.manager().json_schema(), ensure_ascii=False, indent=2))
 
 
-@app.command("phase-3")
+@app.command("phase-3", help=PHASE_3_HELP)
 def phase_3(
     analysis_dir: Annotated[Path | None, typer.Option(help="Folder of the *_convergence_tracker.json files.")] = None,
     output_dir: Annotated[Path | None, typer.Option(help="Folder of the results; made if it is not there.")] = None,
@@ -83,28 +107,7 @@ def phase_3(
         bool, typer.Option("--json", help="Print the run report; all other text goes to stderr.")
     ] = False,
 ) -> None:
-    r"""Consolidate the recommendations of many books into one list.
-
-    Stop it whenever you like, run it again: finished books are not read again. A further run with
-    the same books and settings gives the finished result back.
-
-    \b
-    Example:
-      booksynth phase-3 --analysis-dir analyses --output-dir results
-
-    \b
-    Settings come from the environment (BOOKSYNTH_CHECKPOINTS__TTL_HOURS=48), then from the file of
-    --config, then from the defaults.
-
-    \b
-    Exit codes:
-      0    done
-      1    there are problems, and --strict was given
-      2    the command line or a setting is wrong, or there is no tracker
-      74   the disk is full, or it failed; run the same command again when it is well
-      75   another process works on this run; try again later
-      130  stopped by Ctrl-C      143  stopped by SIGTERM
-    """
+    """Run phase 3; every way out is an exit code."""
     terminal = Terminal(sys.stderr if as_json else None)
     interrupts = Interrupts()
     try:

@@ -28,6 +28,7 @@ from booksynth.report import Report
 from booksynth.shards import Entry, Problem
 from booksynth.summary import count
 from booksynth.texts import printable
+from booksynth.trackers import SUFFIX
 
 PROBLEMS_SHOWN = 20
 
@@ -89,7 +90,7 @@ class Terminal:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=found.size, books=self._count())
         else:
-            self._print(f"[{self._count()}] {printable(found.name)}: {_outcome(entry)}")
+            self._print(f"[{self._count()}] {_short(found.name)}: {_outcome(entry)}")
 
     def end(self) -> None:
         """Take the bar away."""
@@ -149,6 +150,10 @@ class Terminal:
     def _print(self, text: str, style: str = "") -> None:
         # Names of files and titles may hold what rich would take for markup.
         self.console.print(Text(text, style=style))
+
+
+def _short(name: str) -> str:
+    return printable(name.removesuffix(SUFFIX))
 
 
 def _headline(report: Report) -> str:
