@@ -86,11 +86,7 @@ def _held_elsewhere(folder: Folder, handle: int, clock: Clock) -> RunLocked:
     note = unseal(read_all(folder.files, handle).rstrip(b"\n")) or {}
     host, pid, since = note.get("host"), note.get("pid"), note.get("since")
     age = None if since is None else max(0.0, clock.now() - since)
-    who = (
-        f"process {pid} on host {host}, which took it {age:.0f} s ago"
-        if age is not None
-        else "a process that left no readable note"
-    )
+    who = f"process {pid} on host {host}, for {age:.0f} s" if age is not None else "a process that left no readable note"
     if pid == os.getpid() and host == socket.gethostname():
         who += " (this very process, through another copy of Milepost)"
     return RunLocked(
