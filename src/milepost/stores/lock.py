@@ -76,8 +76,8 @@ def _refuse_unsound(folder: Folder) -> None:
         kind = folder.files.filesystem_type(folder.handle)
     if kind in _UNSOUND:
         raise UnsafeStore(
-            f"{folder.path}: this is on {kind}, where a second machine may not see the lock and a sync may not reach "
-            "the disk. Use a local folder, or pass allow_network_filesystem=True if only one machine ever writes here and "
+            f"{folder.path}: this is on {kind}, where another machine may not see the lock and a sync may not reach "
+            "the disk. Use a local folder, or pass allow_network_filesystem=True if only one machine writes here and "
             "losing the last records in a power cut is acceptable."
         )
 
@@ -86,7 +86,8 @@ def _held_elsewhere(folder: Folder, handle: int, clock: Clock) -> RunLocked:
     note = unseal(read_all(folder.files, handle).rstrip(b"\n")) or {}
     host, pid, since = note.get("host"), note.get("pid"), note.get("since")
     age = None if since is None else max(0.0, clock.now() - since)
-    who = f"process {pid} on host {host}, for {age:.0f} s" if age is not None else "a process that left no readable note"
+    known = age is not None
+    who = f"process {pid} on host {host}, for {age:.0f} s" if known else "a process that left no readable note"
     if pid == os.getpid() and host == socket.gethostname():
         who += " (this very process, through another copy of Milepost)"
     return RunLocked(
