@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from milepost.errors import InvalidArgument, UnsafeStore
+from milepost.errors import InvalidArgument, StoreUnavailable, UnsafeStore
 from milepost.fs import FileKind, FileSystem, OpenMode, Stat, current, new_file, read_all
 from milepost.stores.translate import full, translated, unknown
 
@@ -43,20 +43,26 @@ class Folder:
     def make(cls, files: FileSystem, path: Path) -> Folder:
         """Open the directory at *path*, made durably with its parents where missing.
 
+        A directory that is there already may have been made by a process that was killed before it synced it,
+        so the one above is synced in any case.
+
         Raises:
             UnsafeStore: Something else stands there.
             DiskFull: There is no room for it.
             StoreUnavailable: The system refused.
         """
+        above = path.absolute().parent
         try:
-            return cls.open(files, path)
+            folder = cls.open(files, path)
         except FileNotFoundError:
-            parent = cls.make(files, path.absolute().parent)
-        with parent, translated(path, "make the folder"):
-            with suppress(FileExistsError):
-                files.make_path(os.fspath(path))
-            files.sync(parent.handle)
-        return cls.open(files, path)
+            with cls.make(files, above) as parent, translated(path, "make the folder"):
+                with suppress(FileExistsError):
+                    files.make_path(os.fspath(path))
+                parent.sync()
+            return cls.open(files, path)
+        with suppress(StoreUnavailable), cls.open(files, above) as parent:  # it may be closed to this user
+            parent.sync()
+        return folder
 
     def child(self, name: str, *, create: bool = False) -> Folder:
         """Open a subdirectory; a symbolic link in its place is refused.
@@ -70,7 +76,7 @@ class Folder:
             if create:
                 with suppress(FileExistsError):
                     self.files.make_directory(self.handle, name)
-                    self.files.sync(self.handle)
+                self.sync()
             return Folder(self.files, self.files.open_directory(self.handle, name), path)
 
     def close(self) -> None:
