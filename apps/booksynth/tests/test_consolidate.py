@@ -261,7 +261,7 @@ def test_stub_beside_the_real_file() -> None:
     assert document["books"][0]["title"] == "Some Book"
     assert [one["role"] for one in document["books"][0]["files"]] == ["stub", "used"]
     assert codes(document) == {"a": ["stub"]}
-    assert "b, is used" in document["problems"][0]["reason"]
+    assert "another analysis of the book is used" in document["problems"][0]["reason"]
 
 
 def test_stub_alone_is_reported_as_failed() -> None:

@@ -30,7 +30,7 @@ from booksynth.summary import count
 from booksynth.texts import printable
 from booksynth.trackers import SUFFIX
 
-PROBLEMS_SHOWN = 20
+PROBLEMS_SHOWN = 40
 
 
 class Terminal:
@@ -119,11 +119,15 @@ class Terminal:
         files = len({problem.file for problem in problems})
         self._print("")
         self._print(f"{count(len(problems), 'problem')} in {count(files, 'file')}:", "yellow")
+        by_reason: dict[str, list[Problem]] = {}
         for problem in problems[:PROBLEMS_SHOWN]:
-            where = f" {printable(problem.where)}" if problem.where else ""
-            self._print(f"  {printable(problem.file)}{where}: {printable(problem.reason)}")
+            by_reason.setdefault(problem.reason, []).append(problem)
+        for reason, group in by_reason.items():
+            self._print(f"  {printable(reason)}")
+            for problem in group:
+                self._print(f"    {printable(f'{problem.file} {problem.where}'.strip())}")
         if len(problems) > PROBLEMS_SHOWN:
-            self._print(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
+            self._print(f"  and {len(problems) - PROBLEMS_SHOWN:,} more, in {REPORT}")
 
     def _tell_next(self, report: Report) -> None:
         self._print("")

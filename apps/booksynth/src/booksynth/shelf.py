@@ -121,7 +121,7 @@ def _trackers(names: list[str], shards: Mapping[str, Shard]) -> tuple[list[Track
 
 
 def _role(name: str, shard: Shard, used: list[str], twins: dict[frozenset[str], str]) -> tuple[str, str]:
-    beside = f"; the book's other analysis, {used[0]}, is used" if used else ""
+    beside = "; another analysis of the book is used" if used else ""
     if shard.is_stub:
         return "stub", f"a stub: no iteration found anything, so the analysis failed{beside}"
     if not shard.recommendations:
