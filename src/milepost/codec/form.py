@@ -12,10 +12,11 @@ RESERVED_KEY = "$milepost"
 TAG_START = b'{"$milepost":'
 """The bytes that every encoded tag object starts with, and that no plain JSON of ours does."""
 
-MAX_DEPTH = 250
+MAX_DEPTH = 200
 """Levels of JSON arrays and objects that one encoded value may nest (leaf tags not counted).
 
-orjson writes 254. The four left over hold the innermost leaf tags, which are objects themselves.
+orjson writes 254 levels. This leaves room for the innermost leaf tags, for what a record puts around a value, and for
+the two frames a level that the walks here take from Python's call stack.
 """
 
 LONE_SURROGATE = "str with a lone surrogate, which UTF-8 cannot write"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from math import isfinite
 from typing import Any
 
@@ -102,19 +102,19 @@ class Packer:
 
     def _list(self, value: list[object], depth: int) -> object:
         self._fit(value, depth + 1)
-        return value if self._usable(value) else self._items(value, value, depth + 1)
+        return value if self._usable(value) else self._items(value, depth + 1)
 
     def _tuple(self, value: tuple[object, ...], depth: int) -> object:
         self._fit(value, depth + 2)
-        return {RESERVED_KEY: "tuple", "items": self._items(value, value, depth + 2)}
+        return {RESERVED_KEY: "tuple", "items": self._items(value, depth + 2)}
 
-    def _items(self, container: object, values: Iterable[object], depth: int) -> list[object]:
+    def _items(self, values: list[object] | tuple[object, ...], depth: int) -> list[object]:
         packed: list[object] = []
         try:
             for value in values:
                 packed.append(self.pack(value, depth))  # noqa: PERF401  # the count so far is the failing index
         except Refused as refused:
-            refused.inside(container, f"[{len(packed)}]")
+            refused.inside(values, f"[{len(packed)}]")
             raise
         return packed
 

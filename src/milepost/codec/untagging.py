@@ -6,52 +6,42 @@ from collections.abc import Callable
 from typing import Any
 
 from milepost.codec import arrays, registry
-from milepost.codec.form import RESERVED_KEY, Leaf, Malformed, check_fields, expect_list, key_step, require
+from milepost.codec.form import MAX_DEPTH, RESERVED_KEY, Leaf, Malformed, check_fields, expect_list, key_step, require
 from milepost.codec.scalars import SCALARS
 from milepost.codec.times import TIMES
 
 _LEAVES: dict[str, Leaf] = {leaf.name: leaf for leaf in SCALARS + TIMES}
 _CLASS_KINDS = frozenset({"enum", "flag", "dataclass", "model", "namedtuple"})
 _CONTAINERS = frozenset({dict, list})
-_DEEPEST = 254
-"""What the writer can nest at most, leaf tags included: nothing of ours is deeper."""
 
 
-def restore(value: object, depth: int) -> object:
-    """Return *value*, parsed JSON under *depth* levels, with every tag in it replaced. Raises Malformed.
+def restore(value: Any, depth: int) -> Any:
+    """Return *value*, a list or dict of parsed JSON under *depth* levels, with every tag in it replaced.
 
-    Lists and dicts are changed in place: nobody else has seen them.
+    Lists and dicts are changed in place: nobody else has seen them. Each level takes two frames of Python's stack
+    at most, so that what was saved far up a call stack can be loaded further down. Raises Malformed.
     """
-    if depth > _DEEPEST:
-        raise Malformed(f"is nested deeper than the {_DEEPEST} levels that can be written")
-    if type(value) is list:
-        _restore_items(value, depth + 1)
+    if depth > MAX_DEPTH:
+        raise Malformed(f"is nested deeper than the {MAX_DEPTH} levels that are written")
+    if type(value) is dict:
+        if RESERVED_KEY in value:
+            return _restore_tag(value, depth)
+        places: Any = value.items()
+        found = value.values()
+    else:
+        places = enumerate(value)
+        found = value
+    if _CONTAINERS.isdisjoint(map(type, found)):
         return value
-    if type(value) is not dict:
-        return value
-    if RESERVED_KEY in value:
-        return _restore_tag(value, depth)
-    if not _CONTAINERS.isdisjoint(map(type, value.values())):
-        for key, item in value.items():
-            if type(item) in _CONTAINERS:
-                value[key] = _restore_at(key_step(key), item, depth + 1)
-    return value
-
-
-def _restore_at(step: str, value: object, depth: int) -> object:
+    place: Any = None
     try:
-        return restore(value, depth)
+        for place, item in places:
+            if type(item) in _CONTAINERS:
+                value[place] = restore(item, depth + 1)
     except Malformed as malformed:
-        malformed.steps.append(step)
+        malformed.steps.append(key_step(place) if type(place) is str else f"[{place}]")
         raise
-
-
-def _restore_items(values: list[Any], depth: int) -> None:
-    if _CONTAINERS.isdisjoint(map(type, values)):
-        return
-    for index, item in enumerate(values):
-        if type(item) in _CONTAINERS:
-            values[index] = _restore_at(f"[{index}]", item, depth)
+    return value
 
 
 def _restore_tag(tag: dict[str, Any], depth: int) -> object:
@@ -75,15 +65,13 @@ def _restore_kind(kind: object, tag: dict[str, Any], depth: int) -> object:
     container = _BUILDERS.get(kind)
     if container is not None:
         check_fields(tag, kind, ("items",))
-        items = expect_list(tag["items"])
-        _restore_items(items, depth + 2)
-        return container(items)
+        return container(restore(expect_list(tag["items"]), depth + 1))
     if kind in _CLASS_KINDS:
         return _restore_instance(kind, tag, depth)
     if kind in arrays.KINDS:
         return arrays.restore_numpy(tag)
     raise Malformed(
-        "is tagged with a kind that this version of Milepost does not know; a newer one may have written it"
+        "is tagged with a kind that is unknown here; load it with the Milepost that wrote it, or a newer one"
     )
 
 
@@ -96,7 +84,12 @@ def _restore_instance(kind: str, tag: dict[str, Any], depth: int) -> object:
     if entry.shape.kind != kind:
         raise Malformed(f"was stored as a {kind}, and {entry.cls.__name__} is a {entry.shape.kind} now")
     check_fields(tag, kind, ("class", *entry.shape.parts))
-    return entry.shape.build(*(_restore_at("", tag[part], depth + 1) for part in entry.shape.parts))
+    # A list, not a generator: that would cost another frame on every level.
+    parts = [tag[part] for part in entry.shape.parts]
+    for position, part in enumerate(parts):
+        if type(part) in _CONTAINERS:
+            parts[position] = restore(part, depth + 1)
+    return entry.shape.build(*parts)
 
 
 def _set_of(items: list[Any]) -> set[Any]:
