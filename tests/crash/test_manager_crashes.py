@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manager_law import PHASE, Clock, disk, keeps, manager
+from tests.support.manager_law import PHASE, Clock, disk, keeps, manager
 from milepost.fs import FileSystem, use
 from milepost.testing import SimulatedDisk, for_each_crash
 

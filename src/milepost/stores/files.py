@@ -34,7 +34,7 @@ class RunFiles:
 
     def read_journal(self) -> JournalReading | None:
         """Read the journal as it stands; its end is synced before it is served."""
-        return combine(self.folder, read_segments(self.folder, reread=False))
+        return combine(self.folder, read_segments(self.folder))
 
     def read(self, name: str, *, group_may_write: bool = False) -> bytes:
         """Return a document's bytes."""
@@ -66,7 +66,7 @@ class RunFiles:
         Args:
             run: The run's id, which seeds the chain of a new journal.
         """
-        segments = read_segments(self.folder, reread=True)
+        segments = read_segments(self.folder)
         reading = combine(self.folder, segments)
         self.folder.sync()
         if reading is None:

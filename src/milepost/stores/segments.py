@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from mmap import PAGESIZE
 
 from milepost.errors import LostRecords
 from milepost.fs import read_all
@@ -26,19 +27,14 @@ def segment_numbers(folder: Folder) -> list[int]:
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, folder.names()) if match)
 
 
-def read_segments(folder: Folder, *, reread: bool) -> list[SegmentReading]:
-    """Scan every segment; the next one's start tells how far the records of each count.
-
-    Args:
-        folder: The run's folder.
-        reread: Read the end of the last segment again from the device, not from the page cache.
-    """
+def read_segments(folder: Folder) -> list[SegmentReading]:
+    """Scan every segment; the next one's start tells how far the records of each count."""
     readings: list[SegmentReading] = []
     until: Position | None = None
     for number in reversed(segment_numbers(folder)):
         name = segment_name(number)
         is_last = not readings
-        reading = _settled_scan(folder, name, reread=reread) if is_last else scan(name, folder.read(name), until)
+        reading = _settled_scan(folder, name) if is_last else scan(name, folder.read(name), until)
         until = reading.head.start if reading.head else None
         readings.append(reading)
     return readings[::-1]
@@ -81,11 +77,11 @@ def keep_copy(folder: Folder, name: str) -> None:
     folder.put(f"{name}.{digest(data)[:8]}{QUARANTINE_SUFFIX}", data, replace=True)
 
 
-def _settled_scan(folder: Folder, name: str, *, reread: bool) -> SegmentReading:
+def _settled_scan(folder: Folder, name: str) -> SegmentReading:
     """Scan a segment that a killed process may have left in the page cache only.
 
     Its bytes are synced before they are served. After a failed sync the cache may show, as clean, what the
-    disk does not hold; so a writer drops the part that no watermark vouches for and reads it again.
+    disk does not hold; so the part that no watermark vouches for is dropped and read again from the device.
     """
     path = folder.path / name
     with folder.opened(name) as handle, translated(path, "read the journal"):
@@ -95,10 +91,12 @@ def _settled_scan(folder: Folder, name: str, *, reread: bool) -> SegmentReading:
             folder.files.sync_data(handle)
         except OSError as error:
             raise unknown(path, "sync the journal before using it", error) from error
-        if reread:
-            offset = reading.marked_offset
-            folder.files.drop_cache(handle, offset, 0)
-            fresh = data[:offset] + read_all(folder.files, handle, offset)
+        start, behind = reading.marked_offset, reading.end_offset + len(reading.tail)
+        if start < behind:
+            start -= start % PAGESIZE  # the system keeps pages that are named only in part
+            behind += -behind % PAGESIZE
+            folder.files.drop_cache(handle, start, behind - start)
+            fresh = data[:start] + read_all(folder.files, handle, start, behind - start) + data[behind:]
             reading = reading if fresh == data else scan(name, fresh)
     return reading
 

@@ -75,8 +75,10 @@ def full(
     )
 
 
-def unknown(path: Path, doing: str, error: OSError) -> DurabilityUnknown:
-    """Return the error of a write or sync that failed part way."""
+def unknown(path: Path, doing: str, error: OSError) -> DurabilityUnknown | DiskFull:
+    """Return the error of a write or sync that failed part way; a full disk stays one, for the mend is known."""
+    if error.errno in FULL:
+        return full(path, doing, needed_bytes=None, free_bytes=None)
     reason = os.strerror(error.errno) if error.errno else str(error)
     return DurabilityUnknown(
         f"{path}: cannot {doing}: {reason}. Nobody knows what the disk holds of this last write; it is not "
