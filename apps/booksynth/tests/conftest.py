@@ -32,7 +32,7 @@ def make_shelf(folder: Path) -> Path:
         records = [
             support.record("Measure before you change"),
             support.record(f"Only book {n} says this", dependencies=["measure BEFORE you change!"]),
-            support.record(f"Said by {n // 2}", description="x" * n),
+            support.record(f"Said by {n // 2}", description="x" * (n + 1)),
         ]
         replayed = [{"critical": records[:1], "important": records[1:]}] * 3
         support.write(folder, f"book_{n}", support.tracker(f"Book {n}", *replayed))

@@ -90,7 +90,7 @@ def run(request: Request, listener: Listener, interrupts: Interrupts) -> Report:
         one.report.timings["total_seconds"] = round(time.monotonic() - begun, 3)
         if not request.dry_run:
             one.write(REPORT, one.report.encode())
-    return one.report
+        return one.report
 
 
 def _discover(request: Request) -> list[Found]:
@@ -164,13 +164,16 @@ class _Run:
             return
         self._complete(saved, fingerprint, outputs)
         for name, text in outputs.items():
-            self.write(name, text.encode())
+            self._write_result(name, text)
 
     def write(self, name: str, data: bytes) -> None:
         """Write one file of the output folder, whole or not at all."""
         with self._interrupts.held():
             self._make_output_dir()
             write_durably(self._request.output_dir / name, data)
+
+    def _write_result(self, name: str, text: str) -> None:
+        self.write(name, text.encode())
         self.report.written.append(name)
 
     def _load(self) -> tuple[dict[str, Any] | None, Progress]:
@@ -301,7 +304,7 @@ class _Run:
             self._finish_clean_up(loaded)
         for name, text in saved.outputs.items():
             if not _holds(self._request.output_dir / name, text.encode()):
-                self.write(name, text.encode())
+                self._write_result(name, text)
 
     def _finish_clean_up(self, loaded: dict[str, Any] | None) -> None:
         """Delete what a run that was killed behind its last checkpoint left."""

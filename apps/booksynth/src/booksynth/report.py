@@ -25,6 +25,7 @@ class Report:
     `status`: ``done``, ``dry-run``, or ``refused`` (there are problems, and --strict was given).
     Counts of books count trackers. `books_read` had their content analysed in this run;
     `books_restored` came from saved progress, `books_verified` of them after a look at their digest.
+    `written` names the results that this run wrote: a cached run writes only what is not there.
     """
 
     status: str = "done"
