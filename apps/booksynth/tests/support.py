@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def phase_3(analysis: Path, output: Path, *more: str | Path, **options: Any) -> 
     return booksynth("phase-3", *arguments, **options)
 
 
-def record(title: str = "Cache the index", **fields: Any) -> dict[str, Any]:
+def record(title: Any = "Cache the index", **fields: Any) -> dict[str, Any]:
     """Return a recommendation with every usual field."""
     return {
         "title": title,
@@ -108,9 +108,9 @@ def record(title: str = "Cache the index", **fields: Any) -> dict[str, Any]:
     }
 
 
-def tracker(title: str, *iterations: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def tracker(title: str, *iterations: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return a tracker document with the given buckets in each iteration."""
-    numbered: Iterable[tuple[int, dict[str, Sequence[Any]]]] = enumerate(iterations, 1)
+    numbered: Iterable[tuple[int, Mapping[str, Sequence[Any]]]] = enumerate(iterations, 1)
     return {
         "book_title": title,
         "start_time": "2025-10-25T06:01:56",

@@ -68,7 +68,7 @@ class Case:
     def run(self, path: str, value: Any, *more: str | Path, **options: Any) -> support.Done:
         config = self.folder / "changed.yaml"
         config.write_text(yaml_of(path, value))
-        where = ["--analysis-dir", self.folder / "in", "--output-dir", self.output]
+        where: list[str | Path] = ["--analysis-dir", self.folder / "in", "--output-dir", self.output]
         return booksynth("phase-3", "--config", config, "--json", *(more or where), **options)
 
     @property
@@ -113,7 +113,7 @@ def checkpoint_counts(case: Case, setting: str, *values: float) -> list[int]:
     for n in range(6):
         document = tracker(f"D{n}", {"critical": [record(f"D{n}")]})
         support.write(case.folder / "in", f"d{n}", document)
-    where = ["--analysis-dir", case.folder / "in", "--output-dir", case.output, "--fresh"]
+    where: list[str | Path] = ["--analysis-dir", case.folder / "in", "--output-dir", case.output, "--fresh"]
     always = {"save_interval_seconds": 0.000001, "max_checkpoints": 100}
     counts = []
     for value in values:
@@ -186,7 +186,7 @@ def test_paths_output_dir(case: Case) -> None:
 
 def test_flags_win_over_paths(case: Case) -> None:
     """A flag wins over the setting of the same folder."""
-    flags = ["--analysis-dir", case.folder / "in", "--output-dir", case.output]
+    flags: list[str | Path] = ["--analysis-dir", case.folder / "in", "--output-dir", case.output]
     assert case.run("paths.analysis_dir", "/no/such", *flags).code == 0
 
 
@@ -202,7 +202,7 @@ def test_logging_file(case: Case) -> None:
     """logging.file also takes the messages, and a relative one begins at the output folder."""
     config = case.folder / "log.yaml"
     config.write_text("logging:\n  level: INFO\n  file: logs/run.log\n")
-    where = ["--analysis-dir", case.folder / "in", "--output-dir", case.output]
+    where: list[str | Path] = ["--analysis-dir", case.folder / "in", "--output-dir", case.output]
     booksynth("phase-3", "--config", config, *where)
     assert "INFO milepost" in (case.output / "logs" / "run.log").read_text()
 

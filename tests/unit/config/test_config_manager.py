@@ -278,7 +278,7 @@ def test_json_schema() -> None:
 def test_sections_are_frozen() -> None:
     """Settings do not change after loading."""
     with pytest.raises(ValueError, match="frozen"):
-        CheckpointSettings().ttl_hours = 5  # type: ignore[misc]
+        CheckpointSettings().ttl_hours = 5
 
 
 def test_import_milepost_loads_nothing_of_it() -> None:
