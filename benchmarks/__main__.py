@@ -1,0 +1,92 @@
+"""The command line: ``python -m benchmarks``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks import syncs, tables
+from benchmarks.harness import measure
+from benchmarks.model import Workload
+from benchmarks.resident import CHECKOUT
+from benchmarks.results import Result, result_of
+from benchmarks.surroundings import describe
+from benchmarks.workloads import WORKLOADS
+
+_QUICK_BURST = 3
+
+
+def main(
+    only: Annotated[list[str] | None, typer.Option(help="A workload, or all that begin so: save, load-1MB …")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes and fewer turns: a look, no evidence.")] = False,
+    repeats: Annotated[int, typer.Option(min=5, help="How many repeats; at least five.")] = 7,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables on a terminal too.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="Work here instead of build/bench: another disk, say.")] = None,
+    list_names: Annotated[bool, typer.Option("--list", help="Name the workloads and leave.")] = False,
+) -> None:
+    """Measure what Milepost costs, as ratios of medians to the floor of the same run."""
+    chosen = _chosen(only or [], quick=quick)
+    if list_names:
+        print("\n".join(workload.name for workload in chosen))
+        return
+    place = folder or CHECKOUT / "build" / "bench"
+    place.mkdir(parents=True, exist_ok=True)
+    surroundings = describe(place)
+    print(", ".join(f"{name}: {value}" for name, value in surroundings.items()))
+    if surroundings["filesystem"] in {"tmpfs", "ramfs", "overlay"}:
+        print("This filesystem keeps files in memory or in layers, so syncs say little here; see --folder.")
+    strace = syncs.counter()
+    results = []
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
+        for workload in chosen:
+            print(f"… {workload.name}", file=sys.stderr, flush=True)
+            burst = min(workload.burst, _QUICK_BURST) if quick else workload.burst
+            results.append(result_of(workload, measure(workload, burst, repeats, Path(scratch), strace)))
+    tables.show(results, markdown=markdown)
+    if json_file is not None:
+        json_file.write_text(json.dumps(_document(surroundings, results), indent=2) + "\n", encoding="utf-8")
+    if any(row.seconds is None for result in results for row in result.rows):
+        raise typer.Exit(1)
+
+
+def _chosen(only: list[str], *, quick: bool) -> list[Workload]:
+    unknown = [name for name in only if not any(_matches(workload, name) for workload in WORKLOADS)]
+    if unknown:
+        names = ", ".join(workload.name for workload in WORKLOADS)
+        raise typer.BadParameter(f"{', '.join(unknown)}: no such workload; there are {names}")
+    return [
+        workload
+        for workload in WORKLOADS
+        if (any(_matches(workload, name) for name in only) if only else not (quick and workload.is_slow))
+    ]
+
+
+def _matches(workload: Workload, name: str) -> bool:
+    return workload.name == name or workload.name.startswith(f"{name}-")
+
+
+def _document(surroundings: dict[str, str | int], results: list[Result]) -> dict[str, object]:
+    return {
+        "surroundings": surroundings,
+        "workloads": [
+            {
+                "name": result.workload.name,
+                "group": result.workload.group,
+                "label": result.workload.label,
+                "floor": result.workload.floor,
+                "contenders": [asdict(row) for row in result.rows],
+            }
+            for result in results
+        ],
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

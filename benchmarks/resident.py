@@ -1,0 +1,103 @@
+"""A contender's process, as the harness sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from benchmarks.model import Contender, Workload
+from benchmarks.subject import Facts
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+_CLOSING_SECONDS = 60
+
+
+class ContenderFailed(Exception):
+    """A contender's process ended early; what it said is on standard error."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn took, and what else was observed."""
+
+    seconds: float
+    facts: Facts
+
+
+class Resident:
+    """The process of *contender*, ready for turns once it is built; *before* is put before its command line."""
+
+    def __init__(self, workload: Workload, contender: Contender, folder: Path, before: Sequence[str] = ()) -> None:
+        """Start it, and wait until it is ready."""
+        folder.mkdir(parents=True)
+        self.contender = contender
+        settings = {**workload.settings, **contender.settings}
+        order = {
+            "subject": contender.subject,
+            "folder": str(folder),
+            "settings": settings,
+            "traced": bool(before),
+        }
+        self._process = subprocess.Popen(
+            [*before, contender.python or sys.executable, "-m", "benchmarks.worker", json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=CHECKOUT,
+            env=_environment(os.environ),
+            text=True,
+        )
+        try:
+            self._answer()
+        except ContenderFailed:
+            self.close()
+            raise
+
+    def turn(self, number: int) -> Turn:
+        """Let it do its work once. Raises ContenderFailed."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"{number}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            raise ContenderFailed(self.contender.name) from error
+        answer = self._answer()
+        return Turn(answer["seconds"], answer["facts"])
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.close()
+            self._process.wait(_CLOSING_SECONDS)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise ContenderFailed(self.contender.name)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Let strings hash alike everywhere, so that no contender is dealt a luckier seed than another."""
+    return {**own, "PYTHONHASHSEED": "0"}
