@@ -18,7 +18,7 @@ _SCALAR_FIELDS = ("dtype", "base64")
 _ARRAY_FIELDS = ("dtype", "shape", "order", "base64")
 _DTYPE = re.compile(
     r"(?:\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]c(?:8|16)"
-    r"|\|S[1-9][0-9]{0,9}|[<>]U[1-9][0-9]{0,8}|[<>][mM]8(?:\[[0-9]{0,9}[a-zA-Z]{1,2}\])?)"
+    r"|\|S[1-9][0-9]{0,9}|[<>]U[1-9][0-9]{0,8}|[<>][mM]8(?:\[(?:[1-9][0-9]{0,8})?[a-zA-Z]{1,2}\])?)"
 )
 _TEXT_DTYPE = re.compile(r"\|S[0-9]+|<U[0-9]+")
 _LARGEST_CODE_POINT = 0x10FFFF

@@ -56,10 +56,8 @@ def _same_moments(left: Any, right: Any) -> bool:
 
 
 def _same_models(left: Any, right: Any) -> bool:
-    return same(vars(left), vars(right)) and all(
-        same(getattr(left, name, None), getattr(right, name, None))
-        for name in ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
-    )
+    names = [*type(left).model_fields, "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"]
+    return all(same(getattr(left, name, None), getattr(right, name, None)) for name in names)
 
 
 def _same_arrays(left: Any, right: Any) -> bool:
@@ -67,7 +65,7 @@ def _same_arrays(left: Any, right: Any) -> bool:
         left.dtype == right.dtype
         and left.dtype.str == right.dtype.str
         and left.shape == right.shape
-        and left.flags.f_contiguous == right.flags.f_contiguous
+        and left.flags.fnc == right.flags.fnc
         and left.tobytes() == right.tobytes()
     )
 

@@ -16,11 +16,20 @@ from tests.unit.codec.sameness import same
 @pytest.mark.parametrize(
     "value",
     [
-        {}, [], None, {"a": [1, 2.5, True, None, "\u00fc"]}, {"n": math.nan, "i": math.inf, "m": -math.inf}, 10**4000,
-        {"text": "\ud800 alone"}, {"\udfff": 1}, {"$milepost": "tuple", "items": [1]}, [1e308, -0.0, 5e-324], 2**64,
+        {},
+        [],
+        None,
+        {"a": [1, 2.5, True, None, "\u00fc"]},
+        {"n": math.nan, "i": math.inf, "m": -math.inf},
+        10**4000,
+        {"text": "\ud800 alone"},
+        {"\udfff": 1},
+        {"$milepost": "tuple", "items": [1]},
+        [1e308, -0.0, 5e-324],
+        2**64,
     ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_what_the_old_manager_wrote_is_loaded(value: Any, ascii_only: bool) -> None:
     """What ``json.dumps`` wrote loads as it was, special numbers and lone surrogates included."""

@@ -6,7 +6,7 @@ import decimal
 import math
 import sys
 import uuid
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -20,32 +20,103 @@ from tests.unit.codec.sameness import same
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SHARED = [1]
+TWO_NANS = {float("nan"), float("nan")}
 
 VALUES: list[Any] = [
-    None, True, False, 0, -0.0, 0.1, 5e-324, 1.7976931348623157e308, "", "text", "\x00\u2028\U0001f600", "$milepost",
-    [], {}, [[]], {"a": {}}, {"": None}, {"b": 1, "a": 2},
-    2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**5000, -(10**30),
-    math.nan, math.inf, -math.inf, [1.5, math.nan], {"a": [None, math.inf]},
-    1j, complex(-0.0, math.nan), complex(math.inf, -0.0),
-    (), (1, (2, [3])), set(), {1, 2.5, "a", None, (1, 2)}, frozenset({frozenset({1}), frozenset()}), {math.nan, math.nan},
+    None,
+    True,
+    False,
+    0,
+    -0.0,
+    0.1,
+    5e-324,
+    1.7976931348623157e308,
+    "",
+    "text",
+    "\x00\u2028\U0001f600",
+    "$milepost",
+    [],
+    {},
+    [[]],
+    {"a": {}},
+    {"": None},
+    {"b": 1, "a": 2},
+    2**63,
+    2**64 - 1,
+    2**64,
+    -(2**63),
+    -(2**63) - 1,
+    10**5000,
+    -(10**30),
+    math.nan,
+    math.inf,
+    -math.inf,
+    [1.5, math.nan],
+    {"a": [None, math.inf]},
+    1j,
+    complex(-0.0, math.nan),
+    complex(math.inf, -0.0),
+    (),
+    (1, (2, [3])),
+    set(),
+    {1, 2.5, "a", None, (1, 2)},
+    frozenset({frozenset({1}), frozenset()}),
+    {math.nan, math.nan},
     {float("nan"), float("nan")},
-    b"", b"\x00\xff", bytearray(b"abc"),
-    {1: "a", "1": "b", None: 0, True and 2: 3}, {(1, 2): {3: 4}}, {math.nan: 1}, {10**20: 1}, {b"k": 1},
-    {"$milepost": "tuple", "items": [1]}, {"a": {"$milepost": None}}, {"$milepost": {"$milepost": 1}},
-    datetime(2025, 10, 25, 2, 30, tzinfo=BERLIN, fold=1), datetime(1, 1, 1), datetime.max, datetime(2025, 1, 2, fold=1),
-    datetime(2025, 1, 2, 3, 4, 5, 6, tzinfo=timezone.utc), datetime(2025, 1, 2, tzinfo=timezone(timedelta(0), "UTC")),
+    b"",
+    b"\x00\xff",
+    bytearray(b"abc"),
+    {1: "a", "1": "b", None: 0, True and 2: 3},
+    {(1, 2): {3: 4}},
+    {math.nan: 1},
+    {10**20: 1},
+    {b"k": 1},
+    {"$milepost": "tuple", "items": [1]},
+    {"a": {"$milepost": None}},
+    {"$milepost": {"$milepost": 1}},
+    datetime(2025, 10, 25, 2, 30, tzinfo=BERLIN, fold=1),
+    datetime(1, 1, 1),
+    datetime.max,
+    datetime(2025, 1, 2, fold=1),
+    datetime(2025, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+    datetime(2025, 1, 2, tzinfo=timezone(timedelta(0), "UTC")),
     datetime(2025, 1, 2, tzinfo=timezone(timedelta(hours=-3, microseconds=5))),
-    date.min, date(2025, 10, 18), time(1, 2, 3, 4), time(1, tzinfo=BERLIN), time(23, 59, fold=1),
-    timedelta(0), timedelta.min, timedelta.max, timedelta(microseconds=-1), timezone.utc, BERLIN,
+    date.min,
+    date(2025, 10, 18),
+    time(1, 2, 3, 4),
+    time(1, tzinfo=BERLIN),
+    time(23, 59, fold=1),
+    timedelta(0),
+    timedelta.min,
+    timedelta.max,
+    timedelta(microseconds=-1),
+    UTC,
+    BERLIN,
     timezone(timedelta(hours=5, minutes=30), "Indien \u00fc"),
-    uuid.UUID(int=0), uuid.uuid1(), uuid.uuid4(), uuid.UUID(int=5, is_safe=uuid.SafeUUID.unsafe),
-    Decimal(0), Decimal("-0.00"), Decimal("1E+999999"), Decimal("1.10"), Decimal("NaN123"), Decimal("-sNaN"),
-    Decimal("-Infinity"), Decimal("0E-9"), Decimal(10) ** 27,
-    Path("a/b"), Path(), Path("/"), Path("//a"), Path("\u00fc"), PurePosixPath("a"), PureWindowsPath("c:\\a\\b"),
+    uuid.UUID(int=0),
+    uuid.uuid1(),
+    uuid.uuid4(),
+    uuid.UUID(int=5, is_safe=uuid.SafeUUID.unsafe),
+    Decimal(0),
+    Decimal("-0.00"),
+    Decimal("1E+999999"),
+    Decimal("1.10"),
+    Decimal("NaN123"),
+    Decimal("-sNaN"),
+    Decimal("-Infinity"),
+    Decimal("0E-9"),
+    Decimal(10) ** 27,
+    Path("a/b"),
+    Path(),
+    Path("/"),
+    Path("//a"),
+    Path("\u00fc"),
+    PurePosixPath("a"),
+    PureWindowsPath("c:\\a\\b"),
     {"a": SHARED, "b": SHARED, "c": (SHARED, SHARED)},
     [{"deep": ({"er": [frozenset({(1, b"x")})]},)}, "plain", 3],
     {"numbers": [1, 2**70], "text": ["a", "b"], "mixed": [1, "a", None, 2.5, [1]]},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}")
@@ -60,14 +131,15 @@ def test_every_kind_comes_back(value: Any) -> None:
 
 def test_plain_values_are_plain_json() -> None:
     """JSON's own types are written as compact JSON and nothing else."""
-    value = {"name": "b\u00fcch", "pages": [1, 2.5, None, True, {"x": []}]}
+    value: Any = {"name": "b\u00fcch", "pages": [1, 2.5, None, True, {"x": []}]}
     assert encode(value) == orjson.dumps(value)
 
 
 def test_an_equal_set_has_equal_bytes() -> None:
     """Equal sets give equal bytes, whatever order they were filled in."""
     numbers = [*range(0, 4000, 7), "a", "b", (1, 2)]
-    assert encode(set(numbers)) == encode(set(reversed(numbers)))
+    backwards = numbers[::-1]
+    assert encode(set(numbers)) == encode(set(backwards))
 
 
 def test_a_decimal_does_not_depend_on_its_context() -> None:
