@@ -96,7 +96,9 @@ def _tail(old: bytes, new: bytes) -> bytes | None:
     A tagged value looks like a dict in its bytes and is none, so it never counts as one that grew.
     """
     opener = old[:1]
-    if opener not in (b"[", b"{") or old.startswith(_TAG_START) or not new.startswith(old[:-1]) or len(new) <= len(old):
+    if opener not in (b"[", b"{") or old.startswith(_TAG_START) or new.startswith(_TAG_START):
+        return None
+    if not new.startswith(old[:-1]) or len(new) <= len(old):
         return None
     if len(old) == len(b"[]"):
         return new
