@@ -9,7 +9,7 @@ import weakref
 
 from milepost import codec, delta
 from milepost.clock import Clock
-from milepost.errors import CorruptDocument, MilepostError
+from milepost.errors import CorruptDocument, MilepostError, NotEncodable
 from milepost.journal import Journal
 from milepost.retention import is_expired
 from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
@@ -131,9 +131,14 @@ def _manifest(store: RunFiles) -> Manifest | None:
 def _adopt(writer: RunWriter, loaded: Loaded) -> None:
     """Let the writer know the saved state, unless damage makes it doubtful: then the next save writes it whole."""
     progress = loaded.progress
-    if progress is not None and not loaded.damage:
+    if progress is None or loaded.damage:
+        return
+    try:
         state = delta.encode_state(progress.state)
         metadata = codec.encode(progress.metadata, "metadata")
+    except NotEncodable:
+        log.debug("%s: the old manager's file holds what this format does not; nothing builds on it.", writer.path)
+    else:
         writer.adopt(state, progress.iteration, metadata, in_file=progress.in_file)
 
 
