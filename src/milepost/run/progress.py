@@ -33,6 +33,11 @@ class Entry:
         """Return what sorts checkpoints: by number; the old manager's, which have none, by their timestamps."""
         return self.head.number, 0.0 if self.head.number else self.head.time, self.name
 
+    @property
+    def base(self) -> int | str:
+        """Return what journalled changes name as the checkpoint they build on; old files have only their name."""
+        return self.head.number or self.name
+
 
 @dataclass(slots=True)
 class Progress:
@@ -212,8 +217,8 @@ def _replay(
             continue
         change = cast("dict[str, Any]", codec.decode(value))
         try:
-            if change["base"] != head.number:
-                raise NotDecodable(f"it builds on checkpoint number {change['base']}, which is missing or damaged")
+            if change["base"] != entry.base:
+                raise NotDecodable(f"it builds on checkpoint {change['base']}, which is missing or damaged")
             progress.state = delta.apply(progress.state, change)
         except NotDecodable as error:
             lost = f"what was saved from iteration {change['iteration']} on is lost"

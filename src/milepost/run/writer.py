@@ -152,7 +152,7 @@ class RunWriter:
         labels = (iteration, metadata)
         if not change and labels == self._labels:
             return
-        value: dict[str, Any] = {"base": self._entries[0].head.number, "iteration": iteration}
+        value: dict[str, Any] = {"base": self._entries[0].base, "iteration": iteration}
         if self._labels is None or metadata != self._labels[1]:
             value["metadata"] = orjson.Fragment(metadata)
         self._journal.append(Kind.STATE, orjson.dumps(value | change))
