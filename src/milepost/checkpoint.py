@@ -28,6 +28,7 @@ HEAD_READ_BYTES = 16 * 1024
 
 _FORMAT = 1
 _STARTS_OURS = b'{"format":'
+_ONLY_OURS = frozenset({"chain", "check", "digest"})  # one damaged byte never makes our file an old one, unchecked
 _METADATA = b',\n"metadata":'
 _STATE = b',\n"state":'
 _DIGEST = b',\n"digest":"xxh3-128:'
@@ -149,6 +150,8 @@ def _decode_legacy(name: str, data: bytes) -> Checkpoint:
         raise CorruptCheckpoint(f"{name}: {error}") from error
     if not isinstance(content, dict):
         raise CorruptCheckpoint(f"{name}: it holds no object.")
+    if not _ONLY_OURS.isdisjoint(content):
+        raise CorruptCheckpoint(f"{name}: its head is not what was written.")
     missing = [field for field in ("phase", "iteration", "timestamp", "state") if field not in content]
     if missing:
         raise CorruptCheckpoint(f"{name}: {', '.join(missing)} missing.")
