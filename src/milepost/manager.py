@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -55,7 +55,7 @@ class CheckpointManager:
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
         if ttl_hours is not None:
-            _check_number("ttl_hours", ttl_hours, least=0)
+            _check_number("ttl_hours", ttl_hours, least=0, most=timedelta.max / timedelta(hours=1))
         _check_number("save_interval_seconds", save_interval_seconds, least=0)
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
@@ -313,6 +313,6 @@ class CheckpointManager:
         }
 
 
-def _check_number(name: str, value: object, *, least: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
-        raise InvalidArgument(f"{name} {value!r}: a number of at least {least:g} is needed.")
+def _check_number(name: str, value: object, *, least: float, most: float = sys.float_info.max) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InvalidArgument(f"{name} {value!r}: a number of at least {least:g} and at most {most:g} is needed.")
