@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from milepost import codec, delta
+from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock, SystemClock
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
 from milepost.fs import current
@@ -125,7 +126,7 @@ class CheckpointManager:
             StorageError: The medium refused.
         """
         path = Path(checkpoint_file)
-        if not path.exists() or path.parent.resolve() != self.checkpoint_dir.resolve():
+        if not is_checkpoint_name(path.name) or not path.exists() or path.parent.resolve() != self.checkpoint_dir.resolve():
             raise ForeignCheckpoint(f"{path}: this is no checkpoint of phase {self.phase!r}; nothing was deleted.")
         self._open().delete(path.name)
         log.info("%s: deleted.", path)
