@@ -175,7 +175,7 @@ class CheckpointManager:
         age_hours = max(0.0, self._clock.now() - progress.time) / _SECONDS_PER_HOUR
         if not include_expired and self._is_expired(progress.time):
             log.warning(
-                "%s: progress of iteration %d is %.1f hours old and expired, so it is not used. It is kept: take it up "
+                "%s: progress of iteration %s is %.1f hours old and expired, so it is not used. It is kept: take it up "
                 "with get_latest_checkpoint(include_expired=True), or delete it with clear_all_checkpoints().",
                 self.checkpoint_dir,
                 progress.iteration,
@@ -183,7 +183,7 @@ class CheckpointManager:
             )
             return None
         self._take_up = True
-        log.info("%s: iteration %d loaded, %.1f hours old.", self.checkpoint_dir, progress.iteration, age_hours)
+        log.info("%s: iteration %s loaded, %.1f hours old.", self.checkpoint_dir, progress.iteration, age_hours)
         return {
             "phase": self.phase,
             "iteration": progress.iteration,
