@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import weakref
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -71,7 +72,7 @@ class CheckpointManager:
         self._writer: RunWriter | None = None
         self._saved_at: float | None = None
         self._seen: Mark | None = None
-        self._seen_beside: RunWriter | None = None
+        self._seen_beside: weakref.ref[RunWriter] | None = None
         self._take_up = False
 
     # --- saving
@@ -240,7 +241,7 @@ class CheckpointManager:
         writer = self._writer
         self._forget()
         if writer is not None:
-            self._seen, self._take_up = writer.mark, True
+            self._seen, self._take_up, self._seen_beside = writer.mark, True, weakref.ref(writer)
             writer.users.discard(self)
             if not writer.users:
                 writer.close()
@@ -264,7 +265,8 @@ class CheckpointManager:
 
     def _load(self) -> Loaded:
         store = self._place.existing()
-        self._seen_beside = running_writer(self._place)
+        beside = running_writer(self._place)
+        self._seen_beside = None if beside is None else weakref.ref(beside)  # a reader keeps no writer open
         if store is None:
             loaded = Loaded()
         else:
@@ -287,7 +289,8 @@ class CheckpointManager:
             take_up=self._take_up,
             allow_network_filesystem=self._allow_network_filesystem,
         )
-        if self._seen not in (None, writer.opened_at) and self._seen_beside is not writer:
+        beside = self._seen_beside is not None and self._seen_beside() is writer
+        if self._seen not in (None, writer.opened_at) and not beside:
             if not writer.users:
                 writer.close()
             raise StaleState(
