@@ -129,6 +129,7 @@ class CheckpointManager:
         path = Path(checkpoint_file)
         if not is_checkpoint_name(path.name) or not path.exists() or path.parent.resolve() != self.checkpoint_dir.resolve():
             raise ForeignCheckpoint(f"{path}: this is no checkpoint of phase {self.phase!r}; nothing was deleted.")
+        self._take_up = True  # the caller works on this very progress, so it is not set aside
         self._open().delete(path.name)
         log.info("%s: deleted.", path)
 
@@ -182,6 +183,7 @@ class CheckpointManager:
                 progress.iteration,
                 age_hours,
             )
+            self._take_up = False
             return None
         self._take_up = True
         log.info("%s: iteration %s loaded, %.1f hours old.", self.checkpoint_dir, progress.iteration, age_hours)
@@ -242,9 +244,7 @@ class CheckpointManager:
         self._forget()
         if writer is not None:
             self._seen, self._take_up, self._seen_beside = writer.mark, True, weakref.ref(writer)
-            writer.users.discard(self)
-            if not writer.users:
-                writer.close()
+            self._leave(writer)
 
     def __enter__(self) -> Self:
         """Return the manager."""
@@ -281,7 +281,9 @@ class CheckpointManager:
     def _open(self) -> RunWriter:
         """Become the phase's writer, unless it moved on since this object loaded."""
         if self._writer is not None and not self._writer.closed:
-            return self._writer
+            if self._take_up:
+                return self._writer
+            self._leave(self._writer)  # what it wrote has expired meanwhile: opening again sets it aside
         writer = open_writer(
             self._place,
             self._clock,
@@ -298,8 +300,13 @@ class CheckpointManager:
                 "written. Load again with get_latest_checkpoint() and go on from there."
             )
         writer.users.add(self)
-        self._writer = writer
+        self._writer, self._take_up = writer, True
         return writer
+
+    def _leave(self, writer: RunWriter) -> None:
+        writer.users.discard(self)
+        if not writer.users:
+            writer.close()
 
     def _forget(self) -> None:
         self._writer, self._seen, self._seen_beside, self._saved_at = None, None, None, None
