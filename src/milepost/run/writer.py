@@ -78,7 +78,7 @@ class RunWriter:
         """
         with self._mutex:
             change = difference(self._state, state) if self._state is not None else {}
-            if to_file and self._in_file and change is None:
+            if to_file and self._in_file and change is None and not self.store.poisoned:
                 self._journal_change({}, iteration, metadata)
                 return self.path / self._entries[0].name
             if to_file or self._state is None or self.store.poisoned:
