@@ -33,7 +33,7 @@ _METADATA = b',\n"metadata":'
 _STATE = b',\n"state":'
 _DIGEST = b',\n"digest":"xxh3-128:'
 _TAIL_BYTES = len(_DIGEST) + 32 + len(b'"}\n')
-_NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter(.+?)(?:-(\d+))?\.json")
+_NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter([\w.+-]+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
