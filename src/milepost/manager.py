@@ -57,7 +57,7 @@ class CheckpointManager:
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
         if ttl_hours is not None:
-            _check_number("ttl_hours", ttl_hours, least=0, most=timedelta.max / timedelta(hours=1))
+            _check_number("ttl_hours", ttl_hours, least=0, most=timedelta.max.days * 24)
         _check_number("save_interval_seconds", save_interval_seconds, least=0)
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
