@@ -92,22 +92,24 @@ class _Reset:
 def load(store: RunFiles) -> Loaded:
     """Find the newest state that can be proven.
 
-    A writer may be at work: what vanished or appeared between two looks is looked at again.
+    A writer may be at work, and then a look can miss what it has just written: so damage counts only if two
+    looks in a row agree on it.
 
     Raises:
         StorageError: The medium refused.
     """
-    names: list[str] | None = None
+    previous: list[str] = []
     loaded = Loaded()
     for _ in range(_RETRIES):
-        names = store.names()
         try:
             loaded = _load(store)
         except FileNotFoundError as error:
             gone = Path(error.filename or store.folder.path).name
             loaded = Loaded(damage=[LostRecords(f"{store.folder.path / gone}: it vanished while it was being read.")])
-        if not loaded.damage or names == store.names():
+        wrong = [*map(str, loaded.damage), *loaded.torn]
+        if wrong == previous:
             break
+        previous = wrong
     store.folder.sync()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
     return loaded
 
