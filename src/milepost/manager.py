@@ -275,6 +275,8 @@ class CheckpointManager:
                 loaded = Loaded() if manifest and manifest.leaving else load(store)
         for error in loaded.damage:
             log.error("%s", error)
+        for torn in loaded.torn:
+            log.warning("%s: passed over. A kill or power cut leaves this, or the very last record is damaged.", torn)
         self._seen = loaded.mark
         return loaded
 
