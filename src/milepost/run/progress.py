@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 from milepost import codec, delta
 from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Head, decode, decode_head, is_checkpoint_name
-from milepost.errors import CorruptCheckpoint, DamageError, LostRecords, NotDecodable
+from milepost.errors import CorruptCheckpoint, DamageError, LostRecords, NotDecodable, StoreUnavailable
 from milepost.journal import History
 from milepost.records import Kind
 from milepost.stores import RunFiles
@@ -115,7 +116,18 @@ def load(store: RunFiles) -> Loaded:
 
 
 def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
-    """Return the checkpoints whose heads are intact, newest first, and what is wrong with the others."""
+    """Return the checkpoints whose heads are intact, newest first, and what is wrong with the others.
+
+    Raises:
+        StoreUnavailable: A writer deleted what was listed, look after look.
+    """
+    for _ in range(_RETRIES):
+        with suppress(FileNotFoundError):  # a writer's retention was faster
+            return _list_entries(store)
+    raise StoreUnavailable(f"{store.folder.path}: its checkpoints change faster than they can be read; try again.")
+
+
+def _list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
     entries: list[Entry] = []
     damage: list[DamageError] = []
     for name in store.names("checkpoint_"):
@@ -138,7 +150,7 @@ def _entry(store: RunFiles, name: str) -> Entry:
 
 def _load(store: RunFiles) -> Loaded:
     loaded = Loaded()
-    entries, loaded.damage = list_entries(store)
+    entries, loaded.damage = _list_entries(store)
     reading = store.read_journal()
     resets: list[_Reset] = []
     changes: list[_Change] = []
