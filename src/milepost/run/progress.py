@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, cast
 
 from milepost import codec, delta
@@ -17,7 +16,7 @@ from milepost.stores import RunFiles
 
 RESET_START = b'{"reset":'
 LABELS = frozenset({"base", "iteration", "metadata"})
-_RETRIES = 5
+_RETRIES = 8
 Mark = tuple[str | None, str | None, int]
 
 
@@ -97,20 +96,21 @@ def load(store: RunFiles) -> Loaded:
     looks in a row agree on it.
 
     Raises:
-        StorageError: The medium refused.
+        StorageError: The medium refused, or a writer deleted what was listed, look after look.
     """
     previous: list[str] = []
-    loaded = Loaded()
+    loaded: Loaded | None = None
     for _ in range(_RETRIES):
         try:
             loaded = _load(store)
-        except FileNotFoundError as error:
-            gone = Path(error.filename or store.folder.path).name
-            loaded = Loaded(damage=[LostRecords(f"{store.folder.path / gone}: it vanished while it was being read.")])
+        except FileNotFoundError:  # a writer's retention was faster
+            continue
         wrong = [*map(str, loaded.damage), *loaded.torn]
         if wrong == previous:
             break
         previous = wrong
+    if loaded is None:
+        raise _too_fast(store)
     store.folder.sync()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
     return loaded
 
@@ -124,7 +124,11 @@ def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
     for _ in range(_RETRIES):
         with suppress(FileNotFoundError):  # a writer's retention was faster
             return _list_entries(store)
-    raise StoreUnavailable(f"{store.folder.path}: its checkpoints change faster than they can be read; try again.")
+    raise _too_fast(store)
+
+
+def _too_fast(store: RunFiles) -> StoreUnavailable:
+    return StoreUnavailable(f"{store.folder.path}: its checkpoints change faster than they can be read; try again.")
 
 
 def _list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
