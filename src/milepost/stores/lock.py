@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Self
 
 from milepost.clock import Clock
 from milepost.errors import RunLocked, UnsafeStore
@@ -52,9 +53,7 @@ class WriterLock:
                 folder.files.close(handle)
                 raise
             if same:
-                lock = cls(folder, handle)
-                lock._sign(clock)
-                return lock
+                return cls(folder, handle)._signed(clock)
             folder.files.close(handle)  # somebody replaced the file between our open and our lock
 
     def release(self) -> None:
@@ -64,11 +63,17 @@ class WriterLock:
             with translated(self._folder.path / LOCK_NAME, "close the file"):
                 self._folder.files.close(handle)
 
-    def _sign(self, clock: Clock) -> None:
+    def _signed(self, clock: Clock) -> Self:
+        """Note who holds the lock; where that fails nobody holds it."""
         note = seal({"kind": "lock", "host": socket.gethostname(), "pid": os.getpid(), "since": clock.now()}) + b"\n"
-        with translated(self._folder.path / LOCK_NAME, "write the file"):
-            self._folder.files.truncate(self._handle, 0)
-            write_all(self._folder.files, self._handle, note, 0)
+        try:
+            with translated(self._folder.path / LOCK_NAME, "write the file"):
+                self._folder.files.truncate(self._handle, 0)
+                write_all(self._folder.files, self._handle, note, 0)
+        except BaseException:
+            self.release()
+            raise
+        return self
 
 
 def _refuse_unsound(folder: Folder) -> None:
