@@ -94,7 +94,7 @@ def test_text_goes_to_stdout_without_json(settled_shelf: Path, output: Path) -> 
     done = booksynth("phase-3", "--analysis-dir", settled_shelf, "--output-dir", output)
     assert str(output / "PHASE3_SUMMARY.md") in done.out
     assert "Try next" in done.out
-    assert "[6/6] book_5: 3 recommendations (9 raw)" in done.out
+    assert "[6/6] 3 recommendations: book_5" in done.out
     assert "\x1b" not in done.out
     assert done.err == ""
 

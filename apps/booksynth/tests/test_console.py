@@ -48,11 +48,11 @@ def on_a_terminal(analysis: Path, output: Path, **env: str) -> str:
 
 
 def test_terminal_has_a_bar(settled_shelf: Path, output: Path) -> None:
-    """On a terminal a bar shows the books, and lines for single books are left out."""
+    """On a terminal a bar stands below the lines of the books, and goes away at the end."""
     shown = on_a_terminal(settled_shelf, output)
     assert "Reading" in shown
     assert "/6 books" in shown
-    assert "[1/6]" not in shown
+    assert "[6/6] 3 recommendations: book_5" in shown
     assert "PHASE3_SUMMARY.md" in shown
 
 

@@ -97,6 +97,12 @@ def test_title_is_the_most_frequent() -> None:
     assert document_of(books)["recommendations"][0]["title"] == "Use Caching"
 
 
+def test_title_does_not_shout() -> None:
+    """Of equally frequent titles one in capitals comes last."""
+    books = {"a": one_book(record("USE CACHING")), "b": one_book(record("Use caching"), title="B")}
+    assert document_of(books)["recommendations"][0]["title"] == "Use caching"
+
+
 def test_text_is_of_the_longest_description() -> None:
     """The text of a merged recommendation is that of its longest description."""
     long = record(description="much longer text", technical_details="L", implementation_steps=["l"])

@@ -90,10 +90,10 @@ def load(path: Path) -> Loaded:
 
 def _text(path: Path, source: str) -> str:
     try:
-        # A FIFO must be an error, not a wait: it is opened without blocking and then looked at.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ConfigError(f"{source}: not a regular file")
+        # Opening a FIFO would wait for somebody to write, perhaps for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ConfigError(f"{source}: not a regular file")
+        with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__

@@ -159,8 +159,7 @@ def test_all_problems_at_once(file: Path) -> None:
     try:
         lines = refusal(
             file,
-            "levle: A\ncheckpoints:\n  ttl_hours: x\n  ttl_hours: 1\n  enabled: 3\n"
-            "server:\n  prots: 1\n",
+            "levle: A\ncheckpoints:\n  ttl_hours: x\n  ttl_hours: 1\n  enabled: 3\nserver:\n  prots: 1\n",
         ).splitlines()
     finally:
         del os.environ["JOB_LEVLE"]
@@ -181,9 +180,7 @@ def test_all_problems_at_once(file: Path) -> None:
         ("JOB_SERVER", '{"hots": "x"}', "did you mean host?"),
     ],
 )
-def test_wrong_variable(
-    file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
-) -> None:
+def test_wrong_variable(file: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
     """A mistake in a variable is refused, and the message names the variable."""
     monkeypatch.setenv(name, value)
     message = refusal(file, "level: A\n")
@@ -250,9 +247,7 @@ def test_message_cannot_steer_a_terminal(file: Path) -> None:
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
-def test_any_file_loads_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, text: str | bytes
-) -> None:
+def test_any_file_loads_or_is_refused(tmp_path_factory: pytest.TempPathFactory, text: str | bytes) -> None:
     """Whatever the bytes of a file are, they load or are refused with a `ConfigError`."""
     file = tmp_path_factory.getbasetemp() / "any.yaml"
     file.write_bytes(text.encode("utf-8", "replace") if isinstance(text, str) else text)

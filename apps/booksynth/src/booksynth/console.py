@@ -1,4 +1,4 @@
-"""What a person sees: a progress bar on a terminal, plain lines elsewhere."""
+"""What a person sees: a line for each book, and on a terminal a progress bar below them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to *stream*, or to standard output."""
-        self.console = Console(file=stream or sys.stdout, highlight=False, soft_wrap=True)
+        self.console = Console(file=stream or sys.stdout, highlight=False)
         self._is_live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -85,12 +85,11 @@ class Terminal:
         self._bar.start()
 
     def book(self, found: Found, entry: Entry | None) -> None:
-        """Move the bar, or print a line."""
+        """Print a line, and move the bar below it."""
         self._done += 1
+        self._print(f"[{self._count()}] {_outcome(entry)}: {_short(found.name)}", cut=True)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=found.size, books=self._count())
-        else:
-            self._print(f"[{self._count()}] {_short(found.name)}: {_outcome(entry)}")
 
     def end(self) -> None:
         """Take the bar away."""
@@ -151,9 +150,16 @@ class Terminal:
     def _count(self) -> str:
         return f"{self._done}/{self._total}"
 
-    def _print(self, text: str, style: str = "") -> None:
-        # Names of files and titles may hold what rich would take for markup.
-        self.console.print(Text(text, style=style))
+    def _print(self, text: str, style: str = "", *, cut: bool = False) -> None:
+        # Names of files and titles may hold what rich would take for markup. What goes to a file
+        # or a pipe keeps its lines whole, so that it can be searched.
+        shown = Text(text, style=style)
+        if not self.console.is_terminal:
+            self.console.print(shown, soft_wrap=True)
+        elif cut:
+            self.console.print(shown, overflow="ellipsis", no_wrap=True)
+        else:
+            self.console.print(shown, overflow="fold")
 
 
 def _short(name: str) -> str:
@@ -172,13 +178,13 @@ def _headline(report: Report) -> str:
 
 def _outcome(entry: Entry | None) -> str:
     if entry is None:
-        return "could not be read"
+        return "not readable"
     if entry.shard is None:
         return "; ".join(printable(problem.reason) for problem in entry.problems)
     if entry.shard.is_stub:
-        return "a stub, the analysis failed"
+        return "a stub"
     wrong = f", {count(len(entry.problems), 'problem')}" if entry.problems else ""
-    return f"{len(entry.shard.recommendations):,} recommendations ({entry.shard.raw:,} raw){wrong}"
+    return count(len(entry.shard.recommendations), "recommendation") + wrong
 
 
 def log_handler(console: Console) -> logging.Handler:

@@ -85,7 +85,8 @@ def _representative(members: list[Voice]) -> dict[str, Any]:
 
 def _most_frequent(values: Iterable[str]) -> str:
     counts = Counter(values)
-    return min(counts, key=lambda value: (-counts[value], value.encode()))
+    # Capitals come first in byte order, and a title that shouts is no better than its equals.
+    return min(counts, key=lambda value: (-counts[value], value.isupper(), value.encode()))
 
 
 def _by_book(members: list[Voice]) -> dict[str, list[Member]]:
