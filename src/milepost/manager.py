@@ -127,7 +127,11 @@ class CheckpointManager:
             StorageError: The medium refused.
         """
         path = Path(checkpoint_file)
-        if not is_checkpoint_name(path.name) or not path.exists() or path.parent.resolve() != self.checkpoint_dir.resolve():
+        if (
+            not is_checkpoint_name(path.name)
+            or not path.exists()
+            or path.parent.resolve() != self.checkpoint_dir.resolve()
+        ):
             raise ForeignCheckpoint(f"{path}: this is no checkpoint of phase {self.phase!r}; nothing was deleted.")
         self._take_up = True  # the caller works on this very progress, so it is not set aside
         self._open().delete(path.name)
