@@ -1,0 +1,34 @@
+"""The README of booksynth says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from apps.booksynth.tests.support import booksynth
+from booksynth import cli, phase_3
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_exit_code_is_documented() -> None:
+    """README and help name the same exit codes, and those of the code are among them."""
+    in_readme = set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
+    in_help = set(re.findall(r"^ +(\d+) +\w", booksynth("phase-3", "--help").out, re.MULTILINE))
+    assert in_readme == in_help
+    codes = {cli.DONE, cli.PROBLEMS, cli.USAGE, cli.MEDIUM, cli.BUSY, 130, 143}
+    assert in_readme == {str(code) for code in codes}
+
+
+def test_every_module_is_on_the_map() -> None:
+    """The map of the code names every module."""
+    modules = {path.stem for path in (ROOT / "src" / "booksynth").glob("[a-z]*.py")}
+    named = set(re.findall(r"`(\w+)`", README.split("## The code")[1]))
+    assert modules == named
+
+
+def test_every_output_is_named() -> None:
+    """The README names every file that a run writes."""
+    for name in (phase_3.CONSOLIDATED, phase_3.SUMMARY, phase_3.REPORT):
+        assert f"`{name}`" in README
