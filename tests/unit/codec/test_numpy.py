@@ -209,3 +209,10 @@ def test_a_half_loaded_numpy_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "numpy", type(sys)("numpy"))
     with pytest.raises(NotEncodable):
         encode(object())
+
+
+def test_a_missing_numpy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored numpy value says what to install where numpy is missing."""
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(NotDecodable, match="install numpy"):
+        decode(array())

@@ -65,6 +65,7 @@ def place(value: Any, path: str = "value") -> tuple[str, str]:
         ({"$milepost": object()}, "state['$milepost']", "object"),
         ({"a": frozenset({(1, (object(),))})}, "state.a", "frozenset of tuple (at [1][0] of it): object"),
         ({"a": "\ud800"}, "state.a", "lone surrogate"),
+        ({"a": {"k": 1}, "b": "\ud800"}, "state.b", "lone surrogate"),
         ({"a": ["ok", "\u00fc", "\udfff"]}, "state.a[2]", "lone surrogate"),
         ({"a": {"\ud800": 1}}, "state.a.keys()[0]", "lone surrogate"),
         ({"a": {1: "\ud800"}}, "state.a[1]", "lone surrogate"),

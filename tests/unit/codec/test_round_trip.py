@@ -52,6 +52,7 @@ VALUES: list[Any] = [
     math.inf,
     -math.inf,
     [1.5, math.nan],
+    [1.5, 10**400],
     {"a": [None, math.inf]},
     1j,
     complex(-0.0, math.nan),
