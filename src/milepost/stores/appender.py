@@ -17,12 +17,16 @@ RESERVE_BYTES = 16 * 1024
 
 _FIRST_PADDING_BYTES = 64 * 1024
 _MOST_PADDING_BYTES = 1024 * 1024
+_MOST_LOOSE_BYTES = 1024 * 1024
 
 log = logging.getLogger(__name__)
 
 
 class Appender:
-    """The open end of a journal. *position* is what was acknowledged last, *offset* where the next byte goes."""
+    """The open end of a journal. *position* is what was acknowledged last, *offset* where the next byte goes.
+
+    *synced* is the last position that no power cut takes back, *loose* the lines between it and *position*.
+    """
 
     def __init__(
         self, files: FileSystem, handle: int, path: Path, position: Position, offset: int, checkpoint: int
@@ -34,6 +38,8 @@ class Appender:
         self.offset = offset
         self.checkpoint = checkpoint
         self.poisoned = False
+        self.synced = position
+        self.loose = bytearray()
         self._handle = handle
         self._allocated = offset
         self._padding = _FIRST_PADDING_BYTES
@@ -56,8 +62,9 @@ class Appender:
         self._refuse_poisoned()
         try:
             self._pad(len(lines))
-            self._mark(self.position)
+            self._mark(self.synced)  # a watermark must not land where the records it vouches for may not
             write_all(self.files, self._handle, lines, self.offset)
+            sync = sync or strict or len(self.loose) + len(lines) > _MOST_LOOSE_BYTES
             if sync:
                 self.files.sync_data(self._handle)
             if strict:
@@ -66,9 +73,15 @@ class Appender:
         except OSError as error:
             self.poisoned = True
             raise self._failure(error, len(lines)) from error
+        except BaseException:  # an interrupt: what of it has arrived is as unknown
+            self.poisoned = True
+            raise
         self.offset += len(lines)
         self._allocated = max(self._allocated, self.offset)
         self.position = end
+        self.loose += lines
+        if sync:
+            self.synced, self.loose = end, bytearray()
 
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists, so that its loss is noticed.
@@ -79,7 +92,7 @@ class Appender:
         self._refuse_poisoned()
         self.checkpoint = number
         try:
-            self._mark(self.position)
+            self._mark(self.synced)
         except OSError as error:
             self.poisoned = True
             raise unknown(self.path, "note the checkpoint in the journal", error) from error
@@ -96,6 +109,8 @@ class Appender:
         try:
             try:
                 if clean and not self.poisoned:
+                    if self.loose:
+                        self.files.sync_data(handle)
                     mark = slot_bytes(Mark(self.position, self.checkpoint))
                     write_all(self.files, handle, mark, SLOT_OFFSETS[self._slot])
                     self.files.truncate(handle, self.offset)

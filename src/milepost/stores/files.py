@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from milepost.clock import Clock
-from milepost.errors import DurabilityUnknown, Fenced
+from milepost.errors import DurabilityUnknown, Fenced, StorageError
 from milepost.fs import TEMPORARY_SUFFIX
 from milepost.records import Position, Record, encode_lines, start_of
 from milepost.stores.appender import Appender
@@ -103,8 +103,10 @@ class RunFiles:
         """Go on behind the last acknowledged record in a new segment; the old one is never written again."""
         old = self._open_end()
         assert self._head is not None
-        self._start_segment(Head(self._head.run, self._head.segment + 1, old.position), old.checkpoint)
-        with suppress(DurabilityUnknown):  # its failure was told when it was poisoned
+        old.poisoned = True  # also if this fails half way: records behind the next segment's start do not count
+        head = Head(self._head.run, self._head.segment + 1, old.synced)
+        self._start_segment(head, old.checkpoint, old.loose, old.position)
+        with suppress(StorageError):  # its failure was told when it was poisoned
             old.close(clean=False)
 
     def note_checkpoint(self, number: int) -> None:
@@ -150,18 +152,31 @@ class RunFiles:
         return self._appender
 
     def _rotate(self, appender: Appender) -> Appender:
-        """Begin the next segment, then seal this one: the other order would look like a lost segment after a crash."""
+        """Begin the next segment, then seal this one: the other order would look like a lost segment after a crash.
+
+        Half way, the next segment may stand already, and records behind its start would not count: so whatever
+        goes wrong in here, an interrupt too, this segment takes no more.
+        """
         assert self._head is not None
         number = self._head.segment + 1
         head = Head(self._head.run, number, appender.position)
-        self.folder.put(segment_name(number), head_page(head, appender.checkpoint), replace=True)
-        appender.append(trailer(appender.position, number), appender.position)
-        appender.close()
-        return self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
+        try:
+            if appender.loose:
+                appender.append(b"", appender.position)
+            self.folder.put(segment_name(number), head_page(head, appender.checkpoint), replace=True)
+            appender.append(trailer(appender.position, number), appender.position)
+            appender.close()
+            return self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
+        except BaseException:
+            appender.poisoned = True
+            raise
 
-    def _start_segment(self, head: Head, checkpoint: int = 0) -> None:
-        self.folder.put(segment_name(head.segment), head_page(head, checkpoint), replace=True)
-        self._open_segment(head, head.start, HEAD_BYTES, checkpoint)
+    def _start_segment(
+        self, head: Head, checkpoint: int = 0, lines: bytes | bytearray = b"", end: Position | None = None
+    ) -> None:
+        """Let a segment appear that holds *lines*, up to the position *end*, and go on in it."""
+        self.folder.put(segment_name(head.segment), head_page(head, checkpoint) + lines, replace=True)
+        self._open_segment(head, end or head.start, HEAD_BYTES + len(lines), checkpoint)
 
     def _open_segment(self, head: Head, position: Position, offset: int, checkpoint: int) -> Appender:
         path = self.folder.path / segment_name(head.segment)
