@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from milepost.errors import CorruptJournal, DamageError, LostRecords
+from milepost.errors import CorruptJournal, DamageError, LostRecords, NotDecodable
 from milepost.records import Kind, Position, follow, seal, unseal
 
 FORMAT = 1
@@ -95,8 +95,11 @@ def scan(name: str, data: bytes, until: Position | None = None) -> SegmentReadin
         name: The file's name, for messages.
         data: All of the file's bytes.
         until: Where the next segment goes on; records behind it were never acknowledged and do not count.
+
+    Raises:
+        NotDecodable: It is of a newer format.
     """
-    head = _parse_head(data)
+    head = _parse_head(name, data)
     if head is None:
         nowhere = Position(0, "")
         error = CorruptJournal(f"{name}: its first page is not what was written.")
@@ -114,11 +117,11 @@ def _walk(data: bytes, reading: SegmentReading, until: Position | None, marks: l
     wanted = {mark.sequence for mark in marks}
     met = {position}
     for line in data[HEAD_BYTES:].rstrip(_PADDING).split(b"\n"):
-        if until is not None and position.sequence >= until.sequence:
-            break
         if line.startswith(_TRAILER_START):
             reading.sealed = reading.head is not None and line + b"\n" == trailer(position, reading.head.segment + 1)
             offset += (len(line) + 1) * reading.sealed
+            break
+        if until is not None and position.sequence >= until.sequence:
             break
         after = follow(line, position)
         behind = offset + len(line)
@@ -142,7 +145,7 @@ def _judge(reading: SegmentReading, until: Position | None, marks: list[Position
         missing.append(until)
     elif until is not None:
         missing = [mark for mark in missing if mark.sequence <= until.sequence]
-    if not marks:
+    if not marks and until is None:  # else the next segment vouches for this one
         reading.error = CorruptJournal(f"{reading.name}: both watermarks in its first page are damaged.")
     elif missing:
         newest = max(mark.sequence for mark in missing)
@@ -169,10 +172,15 @@ def _header(head: Head) -> bytes:
     return line + b" " * (_HEADER_BYTES - 1 - len(line)) + b"\n"
 
 
-def _parse_head(data: bytes) -> Head | None:
+def _parse_head(name: str, data: bytes) -> Head | None:
     fields = unseal(data[:_HEADER_BYTES].rstrip(b" \n"))
-    if fields is None or fields.get("kind") != "segment" or fields.get("format") != FORMAT:
+    if fields is None or fields.get("kind") != "segment":
         return None
+    if fields.get("format") != FORMAT:
+        raise NotDecodable(
+            f"{name}: format {fields.get('format')} is not known here; it was written by a newer Milepost. "
+            "Nothing was touched."
+        )
     head = Head(fields["run"], fields["segment"], Position(fields["sequence"], fields["chain"]))
     used = SLOT_OFFSETS[-1] + SLOT_BYTES
     intact = data[:_HEADER_BYTES] == _header(head) and data[used:HEAD_BYTES] == b"\n" * (HEAD_BYTES - used)

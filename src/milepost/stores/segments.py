@@ -14,7 +14,7 @@ from milepost.stores.segment import SegmentReading, scan
 from milepost.stores.translate import translated, unknown
 
 QUARANTINE_SUFFIX = ".quarantine"
-_NAME = re.compile(r"journal_(\d{6,})\.jsonl")
+_NAME = re.compile(r"journal_([0-9]{6,})\.jsonl")
 
 
 def segment_name(number: int) -> str:
@@ -24,7 +24,9 @@ def segment_name(number: int) -> str:
 
 def segment_numbers(folder: Folder) -> list[int]:
     """Return the numbers of the segments that are there, ascending."""
-    return sorted(int(match[1]) for match in map(_NAME.fullmatch, folder.names()) if match)
+    names = folder.names()
+    numbers = sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+    return [number for number in numbers if number and segment_name(number) in names]
 
 
 def read_segments(folder: Folder) -> list[SegmentReading]:
@@ -113,7 +115,7 @@ def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, numb
         reading.checkpoint = max(reading.checkpoint, segment.checkpoint)
         reading.lines += segment.lines
         reading.end = segment.end
-    elif error is None:
+    elif segment.head is not None:
         error = LostRecords(
             f"{segment.name}: it does not follow record {reading.end.sequence} of the journal before it."
         )
