@@ -46,7 +46,8 @@ def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, repla
             files.rename(directory, temporary, directory, name)
         else:
             files.link(directory, temporary, directory, name)
-            files.unlink(directory, temporary)
+            with suppress(OSError):  # the file stands; the next writer sweeps what stays behind
+                files.unlink(directory, temporary)
     except OSError:
         # The first error is the one to tell; what stays behind here is swept by the next writer.
         with suppress(OSError):

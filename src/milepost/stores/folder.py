@@ -83,7 +83,8 @@ class Folder:
         """Let go of the handle; the folder must not be used after."""
         if self.handle >= 0:
             handle, self.handle = self.handle, -1
-            self.files.close(handle)
+            with translated(self.path, "close the folder"):
+                self.files.close(handle)
 
     def __enter__(self) -> Self:
         """Return the folder."""
@@ -111,7 +112,8 @@ class Folder:
         try:
             yield handle
         finally:
-            self.files.close(handle)
+            with translated(self.path / name, "close the file"):
+                self.files.close(handle)
 
     def open_file(self, name: str, mode: OpenMode, *, group_may_write: bool = False) -> int:
         """Open a regular file that belongs to us and that nobody else may write.
@@ -168,8 +170,11 @@ class Folder:
             free = self.files.free_bytes(self.handle)
         if free < needed:
             raise full(path, "write the file", needed_bytes=needed, free_bytes=free)
-        with translated(path, "write the file", needed_bytes=needed, free_bytes=free):
-            new_file(self.files, self.handle, name, data, replace=replace)
+        try:
+            with translated(path, "write the file", needed_bytes=needed, free_bytes=free):
+                new_file(self.files, self.handle, name, data, replace=replace)
+        except FileNotFoundError as error:
+            raise StoreUnavailable(f"{path}: cannot write the file: its folder was removed meanwhile.") from error
 
     def remove(self, name: str) -> None:
         """Remove a file's name; not durable until `sync`. A missing one is no error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from typing import Self
 
 from milepost.clock import Clock
@@ -50,11 +51,13 @@ class WriterLock:
             except FileNotFoundError:
                 same = False
             except BaseException:
-                folder.files.close(handle)
+                with suppress(OSError):  # the first error is the one to tell
+                    folder.files.close(handle)
                 raise
             if same:
                 return cls(folder, handle)._signed(clock)
-            folder.files.close(handle)  # somebody replaced the file between our open and our lock
+            with translated(folder.path / LOCK_NAME, "close the file"):
+                folder.files.close(handle)  # somebody replaced the file between our open and our lock
 
     def release(self) -> None:
         """Let go of the lock."""
