@@ -93,7 +93,10 @@ class SimulatedDisk(Volume):
 
     def make_path(self, path: str) -> None:
         """Make the directory at *path*."""
-        self._new_directory(*self._parent_at(path))
+        parent, name = self._parent_at(path)
+        if name in {"", ".", ".."}:
+            raise refused(errno.EEXIST if path else errno.ENOENT, path)
+        self._new_directory(parent, name)
 
     def open_directory(self, directory: int, name: str) -> int:
         """Open a subdirectory that is not a link."""
@@ -158,7 +161,7 @@ class SimulatedDisk(Volume):
         handle = self._handle(file)
         if offset < 0:
             raise refused(errno.EINVAL)
-        if not handle.writable:
+        if not handle.writable and not isinstance(handle.node, SpecialNode):
             raise refused(errno.EBADF)
         node = _regular(handle.node, errno.ESPIPE)
         taken = bytes(data)

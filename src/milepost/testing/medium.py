@@ -73,12 +73,15 @@ class Medium:
 
     def atoms_of(self, node: Node) -> list[Atom]:
         """Return the pending atoms that a sync of *node* makes durable, oldest first."""
-        if isinstance(node, DirectoryNode):
-            return [
-                atom
-                for atom in self.pending
-                if isinstance(atom, Entries) and any(change[0] == node.inode for change in atom.changes)
-            ]
+        if not isinstance(node, DirectoryNode):
+            return [*self._edits_of(node)]
+        return [
+            atom
+            for atom in self.pending
+            if isinstance(atom, Entries) and any(change[0] == node.inode for change in atom.changes)
+        ]
+
+    def _edits_of(self, node: Node) -> list[Write | Truncate]:
         return [atom for atom in self.pending if not isinstance(atom, Entries) and atom.inode == node.inode]
 
     def flush(self, node: Node) -> None:
@@ -136,10 +139,10 @@ class Medium:
     def drop_cache(self, node: FileNode, offset: int, stop: int) -> None:
         """Let whole clean pages from *offset* up to *stop* show what the medium holds."""
         dirty: set[int] = set()
-        for atom in self.atoms_of(node):
+        for atom in self._edits_of(node):
             if isinstance(atom, Write):
                 dirty.update(pages_between(atom.offset, atom.source.size))
-            elif isinstance(atom, Truncate):
+            else:
                 dirty.add(atom.size // PAGE_BYTES)
         for index in range(-(-offset // PAGE_BYTES), node.view.page_count):
             whole = min((index + 1) * PAGE_BYTES, node.view.size) <= stop

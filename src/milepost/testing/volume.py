@@ -186,9 +186,9 @@ class Volume:
     def _rename(self, parent: DirectoryNode, old: str, heir: DirectoryNode, new: str) -> None:
         node = self._entry(parent, old)
         nodes = self._medium.nodes
+        check_name(new)
         if contains(nodes, node, heir):
             raise refused(errno.EINVAL, new)
-        check_name(new)
         if heir.links == 0:
             raise refused(errno.ENOENT, new)
         replaced = nodes[heir.view[new]] if new in heir.view else None
