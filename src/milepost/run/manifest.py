@@ -57,8 +57,9 @@ def write_manifest(store: RunFiles, manifest: Manifest) -> None:
 def set_aside(store: RunFiles, manifest: Manifest) -> None:
     """Move the whole run under ``runs/<id>/``, so that a new one can begin.
 
-    The intention is durable before the first file moves, and the manifest moves last: a crash half way
+    The intention is durable before the first file moves, and the manifest goes last: a crash half way
     leaves a run that is known to be leaving, which readers pass over and the next writer finishes moving.
+    The run under ``runs/`` has a manifest as it had before, and can be read there.
     """
     leaving = Manifest(manifest.run, manifest.phase, manifest.created, leaving=True)
     if not manifest.leaving:
@@ -66,12 +67,14 @@ def set_aside(store: RunFiles, manifest: Manifest) -> None:
     folder = store.folder
     with folder.child(RUNS, create=True) as runs, runs.child(manifest.run, create=True) as target:
         moving = [name for name in folder.names() if name not in (LOCK_NAME, RUNS, MANIFEST)]
-        for batch in (moving, [MANIFEST]):
-            for name in batch:
-                with translated(folder.path / name, "move the file"):
-                    folder.files.rename(folder.handle, name, target.handle, name)
-            target.sync()
-            folder.sync()
+        for name in moving:
+            with translated(folder.path / name, "move the file"):
+                folder.files.rename(folder.handle, name, target.handle, name)
+        target.sync()
+        folder.sync()
+        write_manifest(RunFiles(target), Manifest(manifest.run, manifest.phase, manifest.created))
+        folder.remove(MANIFEST)
+        folder.sync()
 
 
 def remove_set_aside(store: RunFiles) -> None:
