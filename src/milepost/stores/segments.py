@@ -24,20 +24,20 @@ def segment_name(number: int) -> str:
 
 def segment_numbers(folder: Folder) -> list[int]:
     """Return the numbers of the segments that are there, ascending."""
-    names = folder.names()
-    numbers = sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
-    return [number for number in numbers if number and segment_name(number) in names]
+    named = [(int(match[1]), match[0]) for match in map(_NAME.fullmatch, folder.names()) if match]
+    return sorted(number for number, name in named if number and name == segment_name(number))
 
 
 def read_segments(folder: Folder) -> list[SegmentReading]:
     """Scan every segment; the next one's start tells how far the records of each count."""
     readings: list[SegmentReading] = []
-    until: Position | None = None
+    starts: dict[int, Position] = {}
     for number in reversed(segment_numbers(folder)):
         name = segment_name(number)
-        is_last = not readings
-        reading = _settled_scan(folder, name) if is_last else scan(name, folder.read(name), until)
-        until = reading.head.start if reading.head else None
+        until = starts.get(number + 1)
+        reading = scan(name, folder.read(name), until) if readings else _settled_scan(folder, name)
+        if reading.head and reading.head.segment == number:  # else it tells nothing of the one before it
+            starts[number] = reading.head.start
         readings.append(reading)
     return readings[::-1]
 
