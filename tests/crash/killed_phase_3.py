@@ -52,7 +52,7 @@ def serve() -> None:
             code = 99
             try:
                 code = child(job)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - whatever it was, it is told, and this child must not go on as a server
                 traceback.print_exc()
             os._exit(code)
         if isinstance(job["kill"], float):
