@@ -269,6 +269,18 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path, output: Path) -> None:
     assert b"\x1b" not in b"".join(results(output).values())
 
 
+def test_reader_of_the_output_leaves(settled_shelf: Path, output: Path) -> None:
+    """When the reader of its output leaves, the run stops without a traceback, and is resumable."""
+    command = [sys.executable, "-m", "booksynth", "phase-3", "--analysis-dir", str(settled_shelf)]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([*command, "--output-dir", str(output)], stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    assert done.returncode == 141
+    assert done.stderr == b""
+    assert phase_3(settled_shelf, output).code == 0
+
+
 def test_schema_is_current() -> None:
     """The committed JSON schema is what `booksynth config-schema` prints."""
     committed = ROOT / "apps/booksynth/config/workflow_config.schema.json"

@@ -248,8 +248,17 @@ def test_dry_run_on_saved_progress(shelf: Path, output: Path, more: list[str]) -
     assert done.report["cached"] is False
     assert done.report["books_read"] == (BOOKS if more else 1)
     assert done.report["books_restored"] == (0 if more else BOOKS - 1)
-    unchanged = phase_3(shelf, output, "--dry-run")
-    assert unchanged.report["cached"] is False
+
+
+def test_dry_run_of_a_finished_run(settled_shelf: Path, output: Path) -> None:
+    """A dry run of what is finished consolidates anew, is not called cached, and restores nothing."""
+    phase_3(settled_shelf, output)
+    (output / support.RESULTS[0]).unlink()
+    done = phase_3(settled_shelf, output, "--dry-run")
+    assert done.report["cached"] is False
+    assert done.report["status"] == "dry-run"
+    assert "consolidate_seconds" in done.report["timings"]
+    assert not (output / support.RESULTS[0]).exists()
 
 
 def test_another_process_holds_the_run(settled_shelf: Path, output: Path, tmp_path: Path) -> None:
@@ -315,6 +324,44 @@ def test_resuming_command_is_printed(settled_shelf: Path, output: Path, number: 
     assert "--fresh" not in arguments
     again = support.booksynth(*arguments, env=env)
     assert again.report["books_restored"] == 2
+
+
+def test_nothing_kept_is_not_called_kept(settled_shelf: Path, output: Path) -> None:
+    """Where nothing is kept, a stopped run says so."""
+    off = {"BOOKSYNTH_CHECKPOINTS__ENABLED": "false"}
+    done = phase_3(settled_shelf, output, env=off, stop_at=3, stop_by="TERM")
+    assert done.code == 143
+    assert "nothing was kept" in done.err
+    dry = phase_3(settled_shelf, output, "--dry-run", stop_at=3, stop_by="INT")
+    assert "nothing was kept" in dry.err
+    assert not output.exists()
+
+
+def test_odd_but_valid_values_survive_a_resume(tmp_path: Path, output: Path) -> None:
+    """Every value that JSON may hold goes through a checkpoint unchanged."""
+    deep: object = "end"
+    for _ in range(28):
+        deep = [deep]
+    odd = {
+        "": "empty key",
+        "$milepost": {"$type": "tuple", "value": [1]},
+        "__type__": "set",
+        "numbers": [0, -0.0, 1.0, 1e300, 5e-324, 2**53 + 1, 2**63, -(10**99)],
+        "texts": ["\x00", "\u2028", "\U0001f600", "\ufffe", "a\nb", "\x7f"],
+        "empty": [{}, [], None, True, False],
+        "deep": deep,
+    }
+    folder = tmp_path / "in"
+    for n in range(3):
+        support.write(folder, f"odd_{n}", tracker(f"Odd {n}", {"x" * n: [record("A", **odd)]}))
+    phase_3(folder, output, stop_at=3)
+    again = phase_3(folder, output)
+    assert again.report["problems"] == []
+    phase_3(folder, tmp_path / "fresh")
+    assert results(output) == results(tmp_path / "fresh")
+    document = json.loads(results(output)[support.RESULTS[0]])
+    (entry,) = document["recommendations"]
+    assert entry["variants"][0]["fields"] == record("A", **odd)
 
 
 def test_foreign_progress_is_not_used(settled_shelf: Path, output: Path) -> None:

@@ -31,6 +31,7 @@ PROBLEMS = 1
 USAGE = 2
 MEDIUM = 74
 BUSY = 75
+PIPE = 141
 
 # The sign before a paragraph keeps its lines as they are.
 PHASE_3_HELP = """Consolidate the recommendations of many books into one list.
@@ -53,6 +54,7 @@ Exit codes:
   74   the disk is full or failed; put it right and run the same command again
   75   another process works on this run; try again later
   130  stopped by Ctrl-C
+  141  whoever read the output has left
   143  stopped by SIGTERM
 """
 
@@ -110,6 +112,7 @@ def phase_3(
     """Run phase 3; every way out is an exit code."""
     terminal = Terminal(sys.stderr if as_json else None)
     interrupts = Interrupts()
+    request: Request | None = None
     try:
         with interrupts.installed():
             request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict)
@@ -123,9 +126,19 @@ def phase_3(
     except (StorageError, DamageError) as error:
         _leave(str(error), MEDIUM)
     except Interrupted as stop:
-        _leave(f"stopped by {stop}; what is finished is kept. To go on:\n  {resume()}", stop.exit_code)
+        _leave(f"stopped by {stop}; {_kept(request)}\n  {resume()}", stop.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has left; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(PIPE) from None
     if report.status == "refused":
         raise typer.Exit(PROBLEMS)
+
+
+def _kept(request: Request | None) -> str:
+    if request is None or request.dry_run or not request.settings.checkpoints.enabled:
+        return "nothing was kept. To begin again:"
+    return "what is finished is kept. To go on:"
 
 
 def resume() -> str:

@@ -33,6 +33,18 @@ from booksynth.trackers import SUFFIX
 PROBLEMS_SHOWN = 40
 
 
+class PlainConsole(Console):
+    """A console that leaves the exit code to the command line when its reader goes away."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the system's error instead of ending the process with code 1.
+
+        Raises:
+            BrokenPipeError: Always.
+        """
+        raise BrokenPipeError
+
+
 class Terminal:
     """Tells how a run goes; on a terminal with a bar whose end is estimated from bytes to read.
 
@@ -41,7 +53,7 @@ class Terminal:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to *stream*, or to standard output."""
-        self.console = Console(file=stream or sys.stdout, highlight=False)
+        self.console = PlainConsole(file=stream or sys.stdout, highlight=False)
         self._is_live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._bar: Bar | None = None
         self._task: TaskID | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_DEPTH = 32
-MAX_DIGITS = 18
+MAX_DIGITS = 300
 
 
 @dataclass(frozen=True)
