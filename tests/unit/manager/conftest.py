@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.manager.world import World
+from milepost.fs import use
+from tests.unit.manager.world import UnsyncedFiles, World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    """Return an empty root folder with a clock and managers on it."""
-    return World(tmp_path / "checkpoints")
+def world(tmp_path: Path) -> Iterator[World]:
+    """Return an empty root folder with a clock and managers on it; what syncs are for is shown by the crash tests."""
+    with use(UnsyncedFiles()):
+        yield World(tmp_path / "checkpoints")
