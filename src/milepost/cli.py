@@ -42,7 +42,7 @@ def _tell_version(wanted: bool) -> None:
 
 @app.callback()
 def _face(
-    show_version: Annotated[  # noqa: ARG001 - typer calls back before anything else
+    show_version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_tell_version)
     ] = False,
 ) -> None:
@@ -110,12 +110,12 @@ def _code_of(error: MilepostError) -> int:
 def _table(found: list[report.PhaseReport]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("phase", "iteration", "saved", "age", "files", "records", "size", "set aside"):
-        table.add_column(name, justify="left" if name in {"phase", "saved"} else "right", no_wrap=name != "phase")
+        table.add_column(name, justify="left" if name in {"phase", "saved"} else "right", no_wrap=True)
     for one in found:
         table.add_row(
             _escaped(one.phase),
             "-" if one.iteration is None else str(one.iteration),
-            "-" if one.timestamp is None else one.timestamp[:19].replace("T", " "),
+            "-" if one.timestamp is None else one.timestamp[:16].replace("T", " "),
             "-" if one.age_hours is None else f"{one.age_hours:.1f} h",
             str(one.checkpoints),
             str(one.records),
