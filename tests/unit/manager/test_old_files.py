@@ -154,7 +154,11 @@ def test_changes_never_land_on_another_old_file(old: World, loss: str, caplog: p
     """What was journalled on one old file is never applied to another when that one is gone or torn."""
     write(old, "checkpoint_20251018_100000_iter1.json", iteration=1, state={"list": [1]})
     newest = write(
-        old, "checkpoint_20251018_100500_iter2.json", iteration=2, timestamp="2025-10-18T10:05:00", state={"list": [1, 2]}
+        old,
+        "checkpoint_20251018_100500_iter2.json",
+        iteration=2,
+        timestamp="2025-10-18T10:05:00",
+        state={"list": [1, 2]},
     )
     with old.manager() as manager:
         manager.save_checkpoint(2, {"list": [1, 2]})

@@ -53,6 +53,7 @@ class World:
         self.root = root
         self.clock = BentClock()
         self.folder = root / PHASE
+        self.kept: list[object] = []  # what a child to be killed must not let go of
 
     def manager(self, phase: str = PHASE, **settings: Any) -> CheckpointManager:
         """Return a new manager; it has loaded and opened nothing."""
