@@ -94,8 +94,8 @@ class Intercepted:
         self.inner = inner
         self.count = 0
         self.mutations = 0
-        self._tell_before = before
-        self._tell_after = after
+        self._tell_before = before or _nothing
+        self._tell_after = after or _nothing
         self._turn = threading.RLock()
         self._names: dict[int, str] = {}
 
@@ -121,18 +121,15 @@ class Intercepted:
             if file is None:
                 file = self._names.get(handle, "?") if handle is not None else "?"
             operation = Operation(self.count, name, file, to, handle)
-            if self._tell_before is not None:
-                self._tell_before(operation)
+            self._tell_before(operation)
             try:
                 result = call()
             except OSError:
-                if self._tell_after is not None:
-                    self._tell_after(operation)
+                self._tell_after(operation)
                 raise
             if name in _OPENING and isinstance(result, int):
                 self._names[result] = file
-            if self._tell_after is not None:
-                self._tell_after(operation)
+            self._tell_after(operation)
             return result
 
     def open_path(self, path: str) -> int:
@@ -227,3 +224,7 @@ class Intercepted:
     def token(self) -> str:
         """Return 16 hex digits; not counted, since it does nothing."""
         return self.inner.token()
+
+
+def _nothing(operation: Operation) -> None:
+    """Hear of *operation* and do nothing."""

@@ -78,6 +78,9 @@ def test_one_page_can_be_taken_from_elsewhere() -> None:
     """A page taken from another content ends at this one's size, and is zeros where the other has none."""
     shown = Content.of(b"n" * 6000)
     assert shown.with_page_of(Content.of(b"o" * 9000), 1).read() == b"n" * 4096 + b"o" * 1904
+    longer = shown.with_page_of(Content.of(b"o" * 9000), 1)
+    assert longer.resized(9000).read(6000) == bytes(3000)
+    assert shown.resized(5000).resized(6000).read(5000) == bytes(1000)
     taken = shown.with_page_of(Content.of(b"o" * 10), 1)
     assert taken.read() == b"n" * 4096 + bytes(1904)
     assert taken.resized(9000).read(6000) == bytes(3000)

@@ -137,6 +137,19 @@ def test_each_state_is_recovered_from() -> None:
     assert counts.states == for_each_crash(two_files, all_there).states
 
 
+def test_promises_hold_through_recovery() -> None:
+    """What was acknowledged before the crash is asked for after a crash in recovery as well."""
+
+    def forgetful(files: FileSystem, acknowledged: list[str]) -> None:
+        root = files.open_path("/")
+        for name in files.names(root):
+            files.unlink(root, name)
+
+    with pytest.raises(KeyError) as caught:
+        for_each_crash(two_files, all_there, recover=forgetful)
+    assert "; then " in caught.value.__notes__[0]
+
+
 def test_a_limit_bounds_the_states() -> None:
     """With a limit fewer states are tried at each moment, and the moments stay the same."""
     everything = for_each_crash(two_files, all_there)
