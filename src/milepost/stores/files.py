@@ -80,7 +80,12 @@ class RunFiles:
         last = segments[-1]
         assert last.head is not None, "a segment without a head is damage"
         cut_tail(self.folder, last)
-        self._open_segment(last.head, last.end, last.end_offset, reading.checkpoint)
+        if last.marked_offset > HEAD_BYTES:
+            self._open_segment(last.head, last.end, last.end_offset, reading.checkpoint)
+        else:
+            # Perhaps nobody has written here since the sync of the folder failed for the process that began it. The
+            # sync above says nothing then: it is told only once. So the file appears anew.
+            self._start_segment(last.head, reading.checkpoint, b"".join(line + b"\n" for line in last.lines), last.end)
         return reading
 
     def append(self, records: Sequence[Record], *, expected: int, durable: bool = True) -> Position:
