@@ -102,7 +102,7 @@ def test_killed_at_every_operation_the_run_goes_on_where_it_stood(shelf: Path, t
     assert kills > 3 * BOOKS
 
 
-def _kill_at_random(shelf: Path, tmp_path: Path, kills: int, seed: int) -> None:
+def assert_survives_random_kills(shelf: Path, tmp_path: Path, kills: int, seed: int) -> None:
     """Kill forked runs from outside at random moments, over and over, until *kills* of them died."""
     moments = random.Random(seed)
     with _prepared(shelf, tmp_path) as run:
@@ -139,7 +139,7 @@ def large_shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(300)
 def test_killed_at_random_moments_the_result_is_the_same(large_shelf: Path, tmp_path: Path) -> None:
     """However often a real SIGKILL ends it at random moments, the run in the end gives the uninterrupted bytes."""
-    _kill_at_random(large_shelf, tmp_path, RANDOM_KILLS, seed=random.SystemRandom().randrange(2**32))
+    assert_survives_random_kills(large_shelf, tmp_path, RANDOM_KILLS, seed=random.SystemRandom().randrange(2**32))
 
 
 @pytest.mark.timeout(300)
@@ -168,4 +168,4 @@ def test_the_command_itself_killed_at_random_moments_goes_on(large_shelf: Path, 
 @pytest.mark.timeout(6 * 3600)
 def test_killed_thousands_of_times_the_result_is_the_same(large_shelf: Path, tmp_path: Path) -> None:
     """Ten thousand real kills at random moments lose nothing."""
-    _kill_at_random(large_shelf, tmp_path, SOAK_KILLS, seed=int(os.environ.get("MILEPOST_SEED", "1")))
+    assert_survives_random_kills(large_shelf, tmp_path, SOAK_KILLS, seed=int(os.environ.get("MILEPOST_SEED", "1")))

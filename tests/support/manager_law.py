@@ -78,7 +78,7 @@ def keeps(
             allowed = order[order.index(last) :][:2]
             assert reached in allowed, f"acknowledged {last}, found {reached}"
             if found:
-                assert found["state"] == plan[reached], f"iteration {reached} has another state"
+                assert found["state"] == plan[found["iteration"]], f"iteration {reached} has another state"
             if also:
                 also(left)
             after = manager()
