@@ -72,8 +72,8 @@ def file_name(moment: datetime, iteration: int, again: int = 0) -> str:
     return f"checkpoint_{moment:%Y%m%d_%H%M%S}_iter{iteration}{suffix}.json"
 
 
-def encode(head: Head, metadata: bytes, state: bytes) -> bytes:
-    """Return the file's bytes, of the encoded *metadata* and *state*."""
+def encode(head: Head, metadata: bytes, *state: bytes) -> bytes:
+    """Return the file's bytes, of the encoded *metadata* and *state*; a state in pieces is copied only once."""
     assert head.position is not None
     fields = {
         "format": _FORMAT,
@@ -86,8 +86,8 @@ def encode(head: Head, metadata: bytes, state: bytes) -> bytes:
         "sequence": head.position.sequence,
         "chain": head.position.chain,
     }
-    body = b"".join((seal(fields)[:-1], _METADATA, metadata, _STATE, state))
-    return b"".join((body, _DIGEST, digest_of(body), b'"}\n'))
+    body = (seal(fields)[:-1], _METADATA, metadata, _STATE, *state)
+    return b"".join((*body, _DIGEST, digest_of(*body), b'"}\n'))
 
 
 def decode_head(name: str, start: bytes) -> Head | None:
@@ -138,9 +138,9 @@ def decode(name: str, data: bytes) -> Checkpoint:
     return Checkpoint(head, state, metadata)
 
 
-def digest_of(data: bytes | memoryview) -> bytes:
-    """Return the xxh3-128 of *data* as 32 hex digits in ASCII."""
-    return digest(data).encode()
+def digest_of(*pieces: bytes | memoryview) -> bytes:
+    """Return the xxh3-128 of all *pieces* together as 32 hex digits in ASCII."""
+    return digest(*pieces).encode()
 
 
 def _decode_legacy(name: str, data: bytes) -> Checkpoint:

@@ -20,12 +20,15 @@ class EncodedState:
     parts: dict[str, bytes] | None
     whole: bytes | None = None
 
-    def join(self) -> bytes:
-        """Return the encoding of the whole state."""
+    def pieces(self) -> list[bytes]:
+        """Return the encoding of the whole state in pieces: a large state should not be copied to be joined."""
         if self.parts is None:
             assert self.whole is not None
-            return self.whole
-        return codec.join_items(self.parts)
+            return [self.whole]
+        pieces: list[bytes] = []
+        for key, part in self.parts.items():
+            pieces += (b"," if pieces else b"{", orjson.dumps(key), b":", part)
+        return [*pieces, b"}"] if pieces else [b"{}"]
 
 
 def encode_state(state: Any) -> EncodedState:
@@ -45,7 +48,8 @@ def difference(old: EncodedState, new: EncodedState) -> dict[str, Any] | None:
     ``order`` all keys where their order is not the one that follows; ``whole`` replaces the state.
     """
     if old.parts is None or new.parts is None:
-        return None if old.parts is new.parts and old.whole == new.whole else {"whole": orjson.Fragment(new.join())}
+        is_equal = old.parts is new.parts and old.whole == new.whole
+        return None if is_equal else {"whole": orjson.Fragment(b"".join(new.pieces()))}
     change: dict[str, Any] = {}
     for key, part in new.parts.items():
         before = old.parts.get(key)
@@ -98,7 +102,7 @@ def _tail(old: bytes, new: bytes) -> bytes | None:
     opener = old[:1]
     if opener not in (b"[", b"{") or old.startswith(_TAG_START) or new.startswith(_TAG_START):
         return None
-    if not new.startswith(old[:-1]) or len(new) <= len(old):
+    if not new.startswith(memoryview(old)[:-1]) or len(new) <= len(old):
         return None
     if len(old) == len(b"[]"):
         return new

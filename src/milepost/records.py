@@ -62,9 +62,12 @@ class Record:
     value: bytes | None = None
 
 
-def digest(data: bytes | memoryview) -> str:
-    """Return the xxh3-128 of *data* as 32 hex digits."""
-    return xxhash.xxh3_128_hexdigest(data)
+def digest(*pieces: bytes | memoryview) -> str:
+    """Return the xxh3-128 of all *pieces*, one behind the other, as 32 hex digits."""
+    running = xxhash.xxh3_128()
+    for piece in pieces:
+        running.update(piece)
+    return running.hexdigest()
 
 
 def start_of(run: str) -> Position:

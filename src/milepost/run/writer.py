@@ -174,7 +174,7 @@ class RunWriter:
             position=self._journal.position,
         )
         name = self._free_name(moment, iteration)
-        data = checkpoint.encode(head, metadata, state.join())
+        data = checkpoint.encode(head, metadata, *state.pieces())
         # Until the file stands for certain, nothing may build on what is believed to be in it.
         self._state = None
         self._number += 1
