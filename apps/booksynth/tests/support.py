@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from booksynth.trackers import SUFFIX
 
 RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md")
-
-# Every open of a tracker is written down by an audit hook, which production code cannot see or
-# fool. At the open of the STOP_AT-th tracker the process is stopped as STOP_BY says.
-_AUDITED = f"""
-import os, signal, sys
-log = os.open(os.environ["AUDIT_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-stop_at, stop_by = int(os.environ.get("STOP_AT", "0")), os.environ.get("STOP_BY", "KILL")
-count = 0
-def hook(event, args):
-    global count
-    if event != "open" or isinstance(args[0], int):
-        return
-    name = os.path.basename(os.fsdecode(args[0]))
-    if not name.endswith("{SUFFIX}"):
-        return
-    count += 1
-    if count == stop_at:
-        if stop_by == "raise":
-            raise RuntimeError("a bug, for the test")
-        os.kill(os.getpid(), getattr(signal, "SIG" + stop_by))
-        if stop_by == "KILL":
-            return
-    os.write(log, name.encode() + b"\\n")
-sys.addaudithook(hook)
-from booksynth.cli import main
-sys.argv[0] = "booksynth"
-sys.exit(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -60,29 +35,45 @@ class Done:
         return report
 
 
+@cache
+def _server() -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("forked.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    # Without this its pipes would be reported as left open at the end of the tests.
+    atexit.register(server.communicate)
+    return server
+
+
 def booksynth(
     *arguments: str | Path,
     env: dict[str, str] | None = None,
     stop_at: int = 0,
     stop_by: str = "KILL",
-    log: Path | None = None,
 ) -> Done:
-    """Run the command in a process of its own."""
-    audit = log or Path(os.devnull)
-    if log is not None:
-        log.unlink(missing_ok=True)
+    """Run the command in a process of its own; see ``forked.py`` for what can be done to it."""
     variables = {name: value for name, value in os.environ.items() if "BOOKSYNTH" not in name}
-    variables |= {"AUDIT_LOG": str(audit), "STOP_AT": str(stop_at), "STOP_BY": stop_by}
-    done = subprocess.run(
-        [sys.executable, "-c", _AUDITED, *map(str, arguments)],
-        env={**variables, **(env or {})},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
-    opened = log.read_text().splitlines() if log is not None and log.exists() else []
-    return Done(done.returncode, done.stdout.decode(), done.stderr.decode(), opened)
+    with tempfile.TemporaryDirectory() as folder:
+        out, err, opened = (Path(folder) / name for name in ("out", "err", "opened"))
+        job = {
+            "arguments": [str(one) for one in arguments],
+            "env": {**variables, **(env or {})},
+            "out": str(out),
+            "err": str(err),
+            "log": str(opened),
+            "stop_at": stop_at,
+            "stop_by": stop_by,
+        }
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        print(json.dumps(job), file=server.stdin, flush=True)
+        code = int(server.stdout.readline())
+        names = opened.read_text().splitlines()
+        return Done(code, out.read_text("utf-8"), err.read_text("utf-8"), names)
 
 
 def phase_3(analysis: Path, output: Path, *more: str | Path, **options: Any) -> Done:

@@ -80,8 +80,8 @@ def test_every_record_is_a_source(run: tuple[support.Done, Path]) -> None:
 def test_killed_and_resumed(run: tuple[support.Done, Path], tmp_path: Path) -> None:
     """Killed half way over the real books and resumed, the results are the same bytes."""
     _, output = run
-    phase_3(TRACKERS, tmp_path / "out", stop_at=20, log=tmp_path / "first")
-    again = phase_3(TRACKERS, tmp_path / "out", log=tmp_path / "second")
+    phase_3(TRACKERS, tmp_path / "out", stop_at=20)
+    again = phase_3(TRACKERS, tmp_path / "out")
     assert again.report["books_restored"] == 19
     assert len(again.opened) == again.report["books_read"] == 17
     assert results(tmp_path / "out") == results(output)

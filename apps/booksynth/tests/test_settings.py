@@ -164,7 +164,7 @@ def test_max_field_chars(case: Case) -> None:
 def test_max_file_mb(case: Case, tmp_path: Path) -> None:
     """phases.phase_3.max_file_mb leaves a larger tracker unread and reports it."""
     support.write(case.folder / "in", "large", tracker("L", {"critical": [record("x" * 3000)]}))
-    done = case.run("phases.phase_3.max_file_mb", 0.002, log=tmp_path / "log")
+    done = case.run("phases.phase_3.max_file_mb", 0.002)
     codes = {problem["file"].split("_")[0]: problem["code"] for problem in done.report["problems"]}
     assert codes == {"large": "too-large", "c": "truncated"}
     assert not [name for name in done.opened if name.startswith("large")]

@@ -73,9 +73,7 @@ class Overrides:
             self.problems.append(Problem("environment", 0, 0, "", f"{error}: it must be JSON"))
             return {}
 
-    def _coerced(
-        self, values: dict[str, Any], model: type[BaseModel], path: KeyPath
-    ) -> dict[str, Any]:
+    def _coerced(self, values: dict[str, Any], model: type[BaseModel], path: KeyPath) -> dict[str, Any]:
         """Return *values* with text turned into what the field holds; text that cannot be stays."""
         result: dict[str, Any] = {}
         for name, value in values.items():

@@ -67,9 +67,7 @@ class ConfigManager(Generic[S]):
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             problems += [
-                self._problem(detail, loaded, overrides)
-                for detail in details
-                if not loaded.is_unbuilt(detail["loc"])
+                self._problem(detail, loaded, overrides) for detail in details if not loaded.is_unbuilt(detail["loc"])
             ]
         else:
             if not problems:
@@ -81,9 +79,7 @@ class ConfigManager(Generic[S]):
         """Return the JSON schema of the file, for editors."""
         return {"$schema": _DIALECT, **self._schema.model_json_schema()}
 
-    def _problem(
-        self, detail: ErrorDetails, loaded: yaml_file.Loaded, overrides: Overrides
-    ) -> Problem:
+    def _problem(self, detail: ErrorDetails, loaded: yaml_file.Loaded, overrides: Overrides) -> Problem:
         path: KeyPath = detail["loc"]
         kind = detail["type"]
         if kind == "extra_forbidden":

@@ -77,6 +77,4 @@ def echo(path: Sequence[str | int], value: object) -> str:
 
 def printable(text: str) -> str:
     """Return *text* with everything that could steer a terminal written as an escape."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
-    )
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

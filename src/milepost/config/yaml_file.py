@@ -203,9 +203,7 @@ class _Builder:
 
     def _wrong(self, path: KeyPath, node: Node, reason: str) -> None:
         line, column = self._at(node)
-        self._loaded.problems.append(
-            Problem(self._loaded.source, line, column, dotted(path), reason)
-        )
+        self._loaded.problems.append(Problem(self._loaded.source, line, column, dotted(path), reason))
 
     @staticmethod
     def _at(node: Node) -> tuple[int, int]:

@@ -1,0 +1,73 @@
+"""Runs booksynth once per line of standard input, each time in a forked child of its own.
+
+Everything is imported once, so a run costs a fork and not a second of imports. A line is a JSON object: `arguments`,
+`env`, the files `out` and `err`, `log` for the names of the trackers that are opened, `stop_at` and `stop_by`. The
+answer is the exit code, as `subprocess` gives it.
+
+An audit hook, which production code can neither see nor fool, writes down every open of a tracker. At the open of the
+tracker number `stop_at` the process is stopped by the signal `stop_by`, or by an exception where that is ``raise``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from booksynth.cli import main
+from booksynth.trackers import SUFFIX
+
+
+def watch(job: dict[str, Any]) -> None:
+    """Write down the trackers that are opened, and stop where the job says."""
+    log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    count = 0
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        nonlocal count
+        if event != "open" or not isinstance(args[0], str | bytes | os.PathLike):
+            return
+        name = os.path.basename(os.fsdecode(args[0]))
+        if not name.endswith(SUFFIX):
+            return
+        count += 1
+        if count == job["stop_at"]:
+            if job["stop_by"] == "raise":
+                raise RuntimeError("a bug, for the test")
+            os.kill(os.getpid(), signal.Signals[f"SIG{job['stop_by']}"])
+        os.write(log, name.encode() + b"\n")
+
+    sys.addaudithook(hook)
+
+
+def child(job: dict[str, Any]) -> int:
+    """Run the command with its own environment and output, and return its exit code."""
+    for stream, path in ((1, job["out"]), (2, job["err"])):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, stream)
+        os.close(handle)
+    os.environ.clear()
+    os.environ.update(job["env"])
+    sys.argv = ["booksynth", *job["arguments"]]
+    watch(job)
+    # An exception goes on up and ends the child, as it would end the real command.
+    return main()
+
+
+def serve() -> None:
+    """Run every job that comes, and answer with its exit code."""
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            code = child(json.loads(line))
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
