@@ -102,3 +102,9 @@ def test_markdown_is_escaped(text: str) -> None:
 def test_any_text_is_one_line(text: str) -> None:
     """Whatever a text holds, it is one line of printable characters."""
     assert summary.escape(text).isprintable()
+
+
+def test_file_names_cannot_break_a_table() -> None:
+    """A file's name may hold any sign and still stands in its cell, as code."""
+    text = summary_of(shelf("A"), Problem("a|b`c", "", "truncated", "cut off"))
+    assert "| ``a\\|b`c`` | cut off |" in text
