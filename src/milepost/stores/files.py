@@ -75,7 +75,8 @@ class RunFiles:
             return JournalReading(start, start, run)
         if reading.damage:
             self._set_damage_aside(reading.segments)
-            self._start_segment(Head(reading.run or run, reading.segments + 1, reading.end), reading.checkpoint)
+            end = reading.end if reading.end.chain else start_of(run)  # where not even the first page is readable
+            self._start_segment(Head(reading.run or run, reading.segments + 1, end), reading.checkpoint)
             return reading
         last = segments[-1]
         assert last.head is not None, "a segment without a head is damage"
