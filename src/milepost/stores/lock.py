@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from typing import Self
 
@@ -68,7 +67,7 @@ class WriterLock:
 
     def _signed(self, clock: Clock) -> Self:
         """Note who holds the lock; where that fails nobody holds it."""
-        note = seal({"kind": "lock", "host": socket.gethostname(), "pid": os.getpid(), "since": clock.now()}) + b"\n"
+        note = seal({"kind": "lock", "host": os.uname().nodename, "pid": os.getpid(), "since": clock.now()}) + b"\n"
         try:
             with translated(self._folder.path / LOCK_NAME, "write the file"):
                 self._folder.files.truncate(self._handle, 0)
@@ -96,7 +95,7 @@ def _held_elsewhere(folder: Folder, handle: int, clock: Clock) -> RunLocked:
     age = None if since is None else max(0.0, clock.now() - since)
     known = age is not None
     who = f"process {pid} on host {host}, for {age:.0f} s" if known else "a process that left no readable note"
-    if pid == os.getpid() and host == socket.gethostname():
+    if pid == os.getpid() and host == os.uname().nodename:
         who += " (this very process, through another copy of Milepost)"
     return RunLocked(
         f"{folder.path}: this run is being written by {who}. Wait for it or stop it, then run the same command again; "
