@@ -99,5 +99,7 @@ class Resident:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """Let strings hash alike everywhere, so that no contender is dealt a luckier seed than another."""
-    return {**own, "PYTHONHASHSEED": "0"}
+    """Let strings hash alike for every contender, and keep compiled modules, as an installed package has them."""
+    chosen = {**own, "PYTHONHASHSEED": "0"}
+    chosen.pop("PYTHONDONTWRITEBYTECODE", None)
+    return chosen
