@@ -59,7 +59,7 @@ class Appender:
             DiskFull: There is no room.
             DurabilityUnknown: The write or sync failed part way, or did so before.
         """
-        self._refuse_poisoned()
+        self.refuse_poisoned()
         try:
             self._pad(len(lines))
             self._mark(self.synced)  # a watermark must not land where the records it vouches for may not
@@ -89,7 +89,7 @@ class Appender:
         Raises:
             DurabilityUnknown: The write failed; the checkpoint itself is safe.
         """
-        self._refuse_poisoned()
+        self.refuse_poisoned()
         self.checkpoint = number
         try:
             self._mark(self.synced)
@@ -121,7 +121,8 @@ class Appender:
             self.poisoned = True
             raise unknown(self.path, "close the journal", error) from error
 
-    def _refuse_poisoned(self) -> None:
+    def refuse_poisoned(self) -> None:
+        """Raise `DurabilityUnknown` if an earlier write failed, or if the file is closed."""
         if self.poisoned or self._handle < 0:
             raise DurabilityUnknown(
                 f"{self.path}: an earlier write to this file failed, so it takes no more. Save a whole state, or "

@@ -166,6 +166,7 @@ class RunFiles:
         assert self._head is not None
         number = self._head.segment + 1
         head = Head(self._head.run, number, appender.position)
+        appender.refuse_poisoned()
         try:
             if appender.loose:
                 appender.append(b"", appender.position)
