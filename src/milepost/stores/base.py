@@ -50,7 +50,9 @@ class RunStore(Protocol):
         """
 
     def append(self, records: Sequence[Record], *, expected: int, durable: bool = True) -> Position:
-        """Append a batch behind record number *expected*; durable when this returns, all of it or nothing.
+        """Append a batch behind record number *expected*; all of it is durable when this returns.
+
+        Of a batch that a crash or an error broke off, a beginning may be there: whole records, in order.
 
         Raises:
             Fenced: Another writer holds that slot.
