@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from milepost import CheckpointManager
 from milepost.errors import DiskFull, StorageError
 from milepost.fs import FileSystem, use
 from milepost.testing import NEEDING_SPACE, ErrorAt, SimulatedDisk
@@ -95,8 +96,7 @@ def test_the_same_manager_goes_on_once_there_is_space() -> None:
         saver.save_checkpoint(1, PLAN[1])
         left.capacity = _used_bytes(left)
         with pytest.raises(DiskFull) as refusal:
-            for _ in range(200):
-                saver.save_checkpoint(2, {**PLAN[2], "more": os.urandom(500).hex()})
+            _save_for_ever(saver)
         assert refusal.value.needed_bytes
         assert refusal.value.free_bytes is not None
         left.capacity = None
@@ -120,6 +120,11 @@ def test_the_reserve_lets_a_last_save_land() -> None:
         found = manager(clock=Clock()).get_latest_checkpoint()
     assert found is not None
     assert found["iteration"] == 3
+
+
+def _save_for_ever(saver: CheckpointManager) -> None:
+    while True:
+        saver.save_checkpoint(2, {**PLAN[2], "more": os.urandom(500).hex()})
 
 
 def _used_bytes(left: SimulatedDisk) -> int:

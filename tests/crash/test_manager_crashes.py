@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.manager_law import PHASE, Clock, disk, keeps, manager
 from milepost.fs import FileSystem, use
 from milepost.testing import SimulatedDisk, for_each_crash
+from tests.support.manager_law import PHASE, Clock, disk, keeps, manager
 
 GROWING = {n: {"books": {f"book {i}": ["advice"] * i for i in range(n)}, "count": n} for n in range(1, 6)}
 LARGE = {n: {"text": f"{n}" * 5000, "list": [n] * n} for n in range(1, 4)}
