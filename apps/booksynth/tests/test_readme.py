@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from apps.booksynth.tests.support import booksynth
-from booksynth import cli, phase_3
+from booksynth import cli, request
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -30,5 +30,5 @@ def test_every_module_is_on_the_map() -> None:
 
 def test_every_output_is_named() -> None:
     """The README names every file that a run writes."""
-    for name in (phase_3.CONSOLIDATED, phase_3.SUMMARY, phase_3.REPORT):
+    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT):
         assert f"`{name}`" in README

@@ -15,8 +15,9 @@ import typer
 from booksynth import __version__, settings
 from booksynth.console import Terminal, file_handler, log_handler
 from booksynth.interrupts import Interrupted, Interrupts
-from booksynth.phase_3 import InputError, Request, run
+from booksynth.phase_3 import run
 from booksynth.report import Report, shown
+from booksynth.request import InputError, Request
 from booksynth.texts import printable
 from milepost.errors import (
     ConfigError,

@@ -22,9 +22,9 @@ from rich.progress import (
 from rich.text import Text
 
 from booksynth.inputs import Found
-from booksynth.phase_3 import CONSOLIDATED, REPORT, SUMMARY
 from booksynth.progress import Plan, Progress
 from booksynth.report import Report
+from booksynth.request import CONSOLIDATED, REPORT, SUMMARY
 from booksynth.shards import Entry, Problem
 from booksynth.summary import count
 from booksynth.texts import printable

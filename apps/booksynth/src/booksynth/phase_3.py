@@ -12,9 +12,8 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from booksynth import inputs, progress, summary
 from booksynth.consolidate import consolidate
@@ -22,54 +21,13 @@ from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.interrupts import Interrupts
 from booksynth.progress import COMPLETE, PHASE, Plan, Progress
 from booksynth.report import Report, now, shown
-from booksynth.settings import Settings
+from booksynth.request import CONSOLIDATED, REPORT, SUMMARY, InputError, Listener, Request
 from booksynth.shards import SHARD_FORMAT, Entry, Problem
 from booksynth.trackers import SUFFIX, parse
 from milepost import CheckpointManager, write_durably
 from milepost.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
-
-CONSOLIDATED = "consolidated_recommendations.json"
-SUMMARY = "PHASE3_SUMMARY.md"
-REPORT = "run_report.json"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What one run is asked to do."""
-
-    analysis_dir: Path
-    output_dir: Path
-    settings: Settings
-    dry_run: bool = False
-    fresh: bool = False
-    strict: bool = False
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        """Where progress is kept: a relative folder begins at the output folder."""
-        return self.output_dir / self.settings.checkpoints.checkpoint_dir
-
-
-class InputError(Exception):
-    """There is nothing to work on; the message says what to give instead."""
-
-
-class Listener(Protocol):
-    """Who wants to hear how the run goes."""
-
-    def note(self, text: str) -> None:
-        """Hear one sentence."""
-
-    def begin(self, plan: Plan, total: int, saved: Progress) -> None:
-        """Hear what is to be read, before the first book is."""
-
-    def book(self, found: Found, entry: Entry | None) -> None:
-        """Hear that a book is finished; without an entry, it could not be read."""
-
-    def end(self) -> None:
-        """Hear that the last book is finished."""
 
 
 def run(request: Request, listener: Listener, interrupts: Interrupts) -> Report:
