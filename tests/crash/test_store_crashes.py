@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -27,56 +26,16 @@ from tests.support.journals import (
     writer,
     written,
 )
-
-SMALL = 4700
-"""Bytes after which a segment is full: three records fit."""
-LAST_LIMIT = 1
-"""How many records may be there that were not acknowledged: the batch in flight."""
-
-
-def _keeps(first: list[int] | None = None, *, damage: bool = False) -> Callable[[SimulatedDisk, list[Any]], None]:
-    """Return the check that what was acknowledged is there, in order, and at most the batch in flight behind it.
-
-    After the look, a writer must be able to go on, twice, and find what it wrote.
-    """
-
-    def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
-        expected = [*(first or []), *acknowledged]
-        with store(left).folder as folder:
-            reading = RunFiles(folder).read_journal()
-        found = numbers(reading)
-        assert found[: len(expected)] == expected, f"acknowledged {expected}, found {found}"
-        assert len(found) <= len(expected) + LAST_LIMIT
-        assert damage or reading is None or reading.damage == [], reading
-        for size in (10, 2000):
-            opened = store(left, SMALL)
-            opened.lock(Clock())
-            recovered = opened.recover(RUN)
-            assert numbers(recovered) == found
-            assert damage or recovered.damage == []
-            append(opened, recovered.end.sequence + 1, size=size)
-            found.append(recovered.end.sequence + 1)
-            opened.close()
-        left = left.crash()
-        assert numbers(read(left)) == found
-        assert read(left).damage == []
-
-    return check
-
-
-def _append(journal: RunFiles, acknowledged: list[Any], *numbers_: int, size: int = 40) -> None:
-    for number in numbers_:
-        journal.append([record(number, size)], expected=number - 1)
-        acknowledged.append(number)
+from tests.support.store_law import SMALL, keeps, promise
 
 
 def test_appends_survive_every_crash() -> None:
     """Every acknowledged record is there after every crash, and only the batch in flight is undecided."""
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
-        _append(writer(files), acknowledged, 1, 2, 3, 4)
+        promise(writer(files), acknowledged, 1, 2, 3, 4)
 
-    counts = for_each_crash(scenario, _keeps(), disk)
+    counts = for_each_crash(scenario, keeps(), disk)
     assert counts.points > 40
     assert counts.states > 150
 
@@ -86,9 +45,9 @@ def test_large_records_survive_tears_at_every_border(size: int) -> None:
     """A record over many sectors and pages is there whole or not at all."""
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
-        _append(writer(files), acknowledged, 1, 2, 3, size=size)
+        promise(writer(files), acknowledged, 1, 2, 3, size=size)
 
-    assert for_each_crash(scenario, _keeps(), disk).states > 150
+    assert for_each_crash(scenario, keeps(), disk).states > 150
 
 
 def test_rotation_survives_every_crash() -> None:
@@ -96,10 +55,10 @@ def test_rotation_survives_every_crash() -> None:
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files, SMALL)
-        _append(journal, acknowledged, *range(1, 9))
+        promise(journal, acknowledged, *range(1, 9))
         journal.close()
 
-    counts = for_each_crash(scenario, _keeps(), disk)
+    counts = for_each_crash(scenario, keeps(), disk)
     assert counts.states > 250
 
 
@@ -125,7 +84,7 @@ def test_unsynced_records_look_like_no_damage_in_any_crash() -> None:
         assert found == list(range(1, len(found) + 1))
         assert len(found) >= max(acknowledged, default=0)
         assert reading is None or reading.damage == []
-        _keeps(found)(left, [])
+        keeps(found)(left, [])
 
     assert for_each_crash(scenario, check, disk, limit=24).states > 150
 
@@ -135,17 +94,17 @@ def test_a_restart_after_poison_survives_every_crash() -> None:
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files)
-        _append(journal, acknowledged, 1, 2)
+        promise(journal, acknowledged, 1, 2)
         broken = ErrorAt(files, 1, errno.EIO, among={"sync_data"})
         journal._appender.files = broken  # type: ignore[union-attr]
         with suppress(StorageError):
             append(journal, 3)
         assert broken.fired
         journal.restart_journal()
-        _append(journal, acknowledged, 3, 4)
+        promise(journal, acknowledged, 3, 4)
         journal.close()
 
-    assert for_each_crash(scenario, _keeps(), disk).states > 150
+    assert for_each_crash(scenario, keeps(), disk).states > 150
 
 
 def test_a_failed_sync_survives_every_crash_without_a_restart() -> None:
@@ -153,7 +112,7 @@ def test_a_failed_sync_survives_every_crash_without_a_restart() -> None:
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files)
-        _append(journal, acknowledged, 1, 2)
+        promise(journal, acknowledged, 1, 2)
         journal._appender.files = ErrorAt(files, 1, errno.EIO, among={"sync_data"})  # type: ignore[union-attr]
         with suppress(StorageError):
             append(journal, 3, size=5000)
@@ -163,10 +122,10 @@ def test_a_failed_sync_survives_every_crash_without_a_restart() -> None:
         found = numbers(again.recover(RUN))
         assert found[:2] == [1, 2]
         acknowledged[:] = found
-        _append(again, acknowledged, len(found) + 1)
+        promise(again, acknowledged, len(found) + 1)
         again.close()
 
-    assert for_each_crash(scenario, _keeps(), disk).states > 150
+    assert for_each_crash(scenario, keeps(), disk).states > 150
 
 
 def _torn() -> SimulatedDisk:
@@ -186,13 +145,13 @@ def test_quarantine_and_cut_survive_every_crash() -> None:
         journal = store(files)
         journal.lock(Clock())
         assert journal.recover(RUN).end == kept
-        _append(journal, acknowledged, 3)
+        promise(journal, acknowledged, 3)
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         held = left.files()
         aside = [data for path, data in held.items() if path.endswith(".quarantine")]
         assert aside == [tail] or (not acknowledged and held[FIRST].endswith(tail))
-        _keeps([1, 2])(left, acknowledged)
+        keeps([1, 2])(left, acknowledged)
 
     assert for_each_crash(scenario, check, _torn).states > 60
 
@@ -202,9 +161,9 @@ def test_recovery_survives_every_crash_of_its_own() -> None:
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files, SMALL)
-        _append(journal, acknowledged, 1, 2, size=400)
+        promise(journal, acknowledged, 1, 2, size=400)
         journal.restart_journal()
-        _append(journal, acknowledged, 3)
+        promise(journal, acknowledged, 3)
 
     def recover(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = store(files, SMALL)
@@ -212,10 +171,10 @@ def test_recovery_survives_every_crash_of_its_own() -> None:
         served = numbers(journal.recover(RUN))
         assert served[: len(acknowledged)] == acknowledged
         acknowledged[:] = served
-        _append(journal, acknowledged, len(served) + 1)
+        promise(journal, acknowledged, len(served) + 1)
         journal.close()
 
-    counts = for_each_crash(scenario, _keeps(), disk, recover=recover, limit=4)
+    counts = for_each_crash(scenario, keeps(), disk, recover=recover, limit=4)
     assert counts.nested_states > 500
 
 
@@ -243,14 +202,14 @@ def test_salvage_survives_every_crash(path: str, offset: int, good: list[int]) -
         assert numbers(reading) == good
         assert reading.damage
         acknowledged.append("recovered")
-        _append(journal, acknowledged, len(good) + 1)
+        promise(journal, acknowledged, len(good) + 1)
         journal.close()
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         held = left.files().values()
         assert all(data in held for data in before.values())
         records = [number for number in acknowledged if number != "recovered"]
-        _keeps(good, damage="recovered" not in acknowledged)(left, records)
+        keeps(good, damage="recovered" not in acknowledged)(left, records)
 
     assert for_each_crash(scenario, check, lambda: _damaged(offset, path)).states > 40
 
