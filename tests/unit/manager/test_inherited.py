@@ -7,6 +7,7 @@ import json
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -301,7 +302,7 @@ def test_a_cleared_manager_saves_on(world: World) -> None:
         {"save_interval_seconds": float("nan")},
     ],
 )  # fmt: skip
-def test_settings_that_make_no_sense_are_refused(world: World, settings: dict[str, object]) -> None:
+def test_settings_that_make_no_sense_are_refused(world: World, settings: dict[str, Any]) -> None:
     """A setting of the wrong type or range is refused by name when the manager is made."""
     with pytest.raises(InvalidArgument, match=next(iter(settings))):
         world.manager(**settings)

@@ -253,7 +253,9 @@ def test_a_journal_goes_on_in_many_files(world: World, monkeypatch: pytest.Monke
     """A journal that grows past one file is read as one."""
     from milepost.stores import RunFiles
 
-    monkeypatch.setitem(RunFiles.__init__.__kwdefaults__, "segment_bytes", 6000)
+    defaults: dict[str, Any] | None = RunFiles.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "segment_bytes", 6000)
     manager = world.manager()
     state: dict[str, Any] = {"list": []}
     for n in range(60):
@@ -268,7 +270,7 @@ def test_a_journal_goes_on_in_many_files(world: World, monkeypatch: pytest.Monke
 def test_large_states_are_kept(world: World) -> None:
     """A state of some megabytes is loaded as it was saved, journalled or not."""
     manager = world.manager()
-    state = {"blob": bytes(range(256)) * 4000, "text": "é" * 500_000}
+    state: dict[str, Any] = {"blob": bytes(range(256)) * 4000, "text": "é" * 500_000}
     manager.save_checkpoint(1, state)
     state["text"] += "!"
     manager.save_checkpoint(2, state)
