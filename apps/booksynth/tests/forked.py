@@ -1,11 +1,13 @@
 """Runs booksynth once per line of standard input, each time in a forked child of its own.
 
 Everything is imported once, so a run costs a fork and not a second of imports. A line is a JSON object: `arguments`,
-`env`, the files `out` and `err`, `log` for the names of the trackers that are opened, `stop_at` and `stop_by`. The
-answer is the exit code, as `subprocess` gives it.
+`env`, the files `out` and `err`, `log` for the names of the trackers that are opened, `stop_at`, `stop_by` and `kill`.
+The answer is the exit code, as `subprocess` gives it.
 
 An audit hook, which production code can neither see nor fool, writes down every open of a tracker. At the open of the
-tracker number `stop_at` the process is stopped by the signal `stop_by`, or by an exception where that is ``raise``.
+tracker number `stop_at` the process is stopped by the signal `stop_by`, or by an exception where that is ``raise``. SIGKILL
+comes at the n-th operation that changes the disk where `kill` is ``[n, "before" | "after"]``, and from outside after
+that many seconds where it is a number.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 from booksynth.cli import main
 from booksynth.trackers import SUFFIX
+from milepost.fs import SystemFiles, use
+from milepost.testing import KillAt
 
 
 def watch(job: dict[str, Any]) -> None:
@@ -53,18 +58,25 @@ def child(job: dict[str, Any]) -> int:
     sys.argv = ["booksynth", *job["arguments"]]
     watch(job)
     # An exception goes on up and ends the child, as it would end the real command.
+    if isinstance(job["kill"], list):
+        with use(KillAt(SystemFiles(), *job["kill"])):
+            return main()
     return main()
 
 
 def serve() -> None:
     """Run every job that comes, and answer with its exit code."""
     for line in sys.stdin:
+        job = json.loads(line)
         process = os.fork()
         if process == 0:
-            code = child(json.loads(line))
+            code = child(job)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+        if isinstance(job["kill"], float):
+            time.sleep(job["kill"])
+            os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

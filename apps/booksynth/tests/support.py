@@ -53,6 +53,7 @@ def booksynth(
     env: dict[str, str] | None = None,
     stop_at: int = 0,
     stop_by: str = "KILL",
+    kill: tuple[int, str] | float | None = None,
 ) -> Done:
     """Run the command in a process of its own; see ``forked.py`` for what can be done to it."""
     variables = {name: value for name, value in os.environ.items() if "BOOKSYNTH" not in name}
@@ -66,14 +67,19 @@ def booksynth(
             "log": str(opened),
             "stop_at": stop_at,
             "stop_by": stop_by,
+            "kill": kill,
         }
         server = _server()
         assert server.stdin is not None
         assert server.stdout is not None
         print(json.dumps(job), file=server.stdin, flush=True)
         code = int(server.stdout.readline())
-        names = opened.read_text().splitlines()
-        return Done(code, out.read_text("utf-8"), err.read_text("utf-8"), names)
+        return Done(code, _text(out), _text(err), _text(opened).splitlines())
+
+
+def _text(path: Path) -> str:
+    """Return what a run wrote; one that was killed at once wrote nothing."""
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def phase_3(analysis: Path, output: Path, *more: str | Path, **options: Any) -> Done:
