@@ -148,6 +148,7 @@ def test_a_rotation_that_failed_loses_nothing_acknowledged(verb: str, code: int)
             pass
         fired = broken.fired
         _go_on(journal, files, acknowledged)
+    assert n > 1
 
 
 def _go_on(journal: RunFiles, files: SimulatedDisk, acknowledged: list[int]) -> None:
