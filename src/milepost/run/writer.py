@@ -116,12 +116,14 @@ class RunWriter:
             self._roll_back(None)
             self.store.delete(names, durable=True)
             self.store.close_journal(clean=False)
-            rest = self.store.names("journal_") + [
-                name for name in self.store.names() if name.endswith(QUARANTINE_SUFFIX)
-            ]
-            self.store.delete([*rest, MANIFEST], durable=True)
-            remove_set_aside(self.store)
-            self.close()
+            try:
+                rest = self.store.names("journal_") + [
+                    name for name in self.store.names() if name.endswith(QUARANTINE_SUFFIX)
+                ]
+                self.store.delete([*rest, MANIFEST], durable=True)
+                remove_set_aside(self.store)
+            finally:
+                self.close()  # what could not be deleted is void; a save opens anew
             return len(names)
 
     def close(self) -> None:
