@@ -199,6 +199,33 @@ def test_an_interrupt_at_any_operation_is_overcome(tmp_path: Path, when: Any) ->
     assert n > 50
 
 
+@pytest.mark.parametrize("call", ["clear", "delete the newest", "delete an older"])
+def test_an_error_while_deleting_is_overcome(tmp_path: Path, call: str) -> None:
+    """Whichever operation of a deletion or of clearing fails, the same manager can save afterwards."""
+    for n in range(1, 100):
+        root = tmp_path / str(n)
+        files = ErrorAt(UnsyncedFiles(), n, errno.EIO, among=MUTATING)
+        with use(UnsyncedFiles()), CheckpointManager(PHASE, root, clock=BentClock()) as first:
+            paths = [first.save_checkpoint(one, {"n": one}, force=True) for one in range(3)]
+        with use(files):
+            manager = CheckpointManager(PHASE, root, clock=BentClock())
+            try:
+                if call == "clear":
+                    manager.clear_all_checkpoints()
+                else:
+                    manager.delete_checkpoint(paths[2 if "newest" in call else 0] or "")
+            except StorageError:
+                found = latest(root)
+                assert found is None if call == "clear" and found is None else found[1] in ({"n": 2}, {"n": 1}), n
+            struck, files.n = files.fired, 0
+            manager.save_checkpoint(7, {"n": 7})
+            manager.save_checkpoint(8, {"n": 8})
+            assert latest(root) == (8, {"n": 8}), n
+        if not struck:
+            break
+    assert not struck
+
+
 def test_a_reader_that_fails_says_so(world: World) -> None:
     """A medium that cannot be read raises a typed error from every reading call, never an empty answer."""
     world.manager().save_checkpoint(1, {"n": 1})
