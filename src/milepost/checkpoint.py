@@ -15,9 +15,8 @@ checkpoint was taken.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost import codec
 from milepost.errors import CorruptCheckpoint, NotDecodable
@@ -36,8 +35,7 @@ _TAIL_BYTES = len(_DIGEST) + 32 + len(b'"}\n')
 _NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter([\w.+-]+)\.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a checkpoint says of itself. *time* is in seconds since 1970-01-01 UTC.
 
     The old manager's files have *number* 0, no *run* and no *position*.
@@ -52,8 +50,7 @@ class Head:
     position: Position | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """A whole checkpoint, verified: its *head* and the decoded *state* and *metadata*."""
 
     head: Head

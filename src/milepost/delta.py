@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,8 +12,7 @@ from milepost.errors import NotDecodable
 _TAG_START = b'{"' + codec.RESERVED_KEY.encode() + b'":'
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedState:
+class EncodedState(NamedTuple):
     """A state in encoded form: each top-level key by itself, or the *whole* where it is no plain dict."""
 
     parts: dict[str, bytes] | None

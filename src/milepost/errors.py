@@ -15,8 +15,6 @@ contain stored values.
 
 from __future__ import annotations
 
-import inspect
-
 
 class MilepostError(Exception):
     """Milepost could not do what was asked."""
@@ -25,7 +23,7 @@ class MilepostError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         """Hold *message*, or the class docstring where none is given."""
-        super().__init__(message or inspect.getdoc(type(self)))
+        super().__init__(message or type(self).__doc__)
 
 
 class UsageError(MilepostError):

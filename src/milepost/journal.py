@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from milepost.clock import Clock
 from milepost.records import Kind, Position, Record, decode_line
 from milepost.stores.base import Damaged, JournalReading, RunStore
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What a journal proves; records are decoded when they are asked for."""
 
     reading: JournalReading
@@ -47,14 +46,15 @@ class History:
         return self.reading.lines[index].endswith(b'"' + position.chain.encode() + b'"}')
 
 
-@dataclass(slots=True)
 class Journal:
     """The open end of a run's journal. *attempt* is the fencing token that every record of this process carries."""
 
-    store: RunStore
-    clock: Clock
-    position: Position
-    attempt: int = field(default=0)
+    def __init__(self, store: RunStore, clock: Clock, position: Position) -> None:
+        """Go on behind *position*, the last record of *store*."""
+        self.store = store
+        self.clock = clock
+        self.position = position
+        self.attempt = 0
 
     def open(self, previous: Record | None) -> None:
         """Append the `opened` record, in the very slot that an older writer would need next.

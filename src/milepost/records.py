@@ -8,9 +8,8 @@ that a lost, swapped or altered one is seen. It is a checksum, not a signature: 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import xxhash
@@ -37,16 +36,14 @@ class Kind(StrEnum):
     SEALED = "sealed"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """A place in a journal: behind the record *sequence*, whose chain hash is *chain*."""
 
     sequence: int
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One entry of a journal.
 
     *time* is in seconds since 1970-01-01 UTC, *seconds* a duration, *attempt* the fencing token of the

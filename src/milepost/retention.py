@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ALWAYS_KEPT = 2
 """Checkpoints that no age removes: the newest, and the one behind it should the newest turn out damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A checkpoint as retention sees it: its *name*, and when it was saved, in seconds since 1970-01-01 UTC."""
 
     name: str

@@ -6,20 +6,18 @@ saved with, because a constructor may compute something else the second time.
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import sys
 from collections.abc import Callable
 from types import MemberDescriptorType
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost.codec.form import Malformed, Refused, expect_dict, expect_int, expect_list, expect_str, require
 from milepost.errors import InvalidArgument
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """One kind of class: the parts of its tag, and the two ways between an instance and those parts.
 
     `take` raises Refused. `build` gets values already decoded; it raises Malformed or ValueError.
@@ -43,7 +41,7 @@ def shape_of(cls: type) -> Shape | None:
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and issubclass(cls, getattr(pydantic, "BaseModel", ())):
         return _model_shape(cls, pydantic)
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         return _dataclass_shape(cls)
     names = getattr(cls, "_fields", None)
     if issubclass(cls, tuple) and type(names) is tuple and all(type(name) is str for name in names):
@@ -118,6 +116,8 @@ def _instance_dict(instance: object) -> dict[str, Any]:
 
 
 def _dataclass_shape(cls: type) -> Shape:
+    import dataclasses  # only a program that has dataclasses pays for it
+
     names = tuple(field.name for field in dataclasses.fields(cls))
     try:
         object.__new__(cls)

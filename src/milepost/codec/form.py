@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 RESERVED_KEY = "$milepost"
 """The first key of every tag object. A caller's dict that holds it is written as a tag of kind ``dict``."""
@@ -62,8 +61,7 @@ class Malformed(_Located):
     """Stored bytes break the documented form. Never leaves this package: `decode` raises `NotDecodable`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One kind of tag that holds no other values: how it is written and how it is read back.
 
     `fields` are all keys of the tag object besides the reserved one, in the order they are written.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 from math import isinf
 
 from milepost.errors import NotDecodable
@@ -29,6 +28,8 @@ def decode_legacy(data: bytes) -> object:
         NotDecodable: no JSON, bad UTF-8, a byte order mark, a key twice in one object, a number beyond the float
             range, an integer of more digits than Python converts, or nesting deeper than Python reads.
     """
+    import json  # only the old manager's files need it
+
     if data.startswith(codecs.BOM_UTF8):
         raise NotDecodable("the file starts with a byte order mark, which the old manager never wrote; remove it")
     try:

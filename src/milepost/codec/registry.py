@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from milepost.codec.classes import Shape, shape_of
 from milepost.errors import InvalidArgument
@@ -16,8 +16,7 @@ _by_class: dict[type, Entry] = {}
 _by_name: dict[str, Entry] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A registered class, the name it is stored under, and how its instances are stored."""
 
     cls: type

@@ -8,8 +8,6 @@ import orjson
 
 from milepost.codec.form import LONE_SURROGATE, RESERVED_KEY, Malformed, Refused, key_step
 from milepost.codec.plain import mentions_tag, plain_bytes
-from milepost.codec.tagging import Packer
-from milepost.codec.untagging import restore
 from milepost.errors import NotDecodable, NotEncodable
 
 
@@ -36,6 +34,8 @@ def _encode(value: object, path: str, depth: int) -> bytes:
     data = plain_bytes(value, depth)
     if data is not None:
         return data
+    from milepost.codec.tagging import Packer  # plain values, the rule, need none of its imports
+
     try:
         try:
             return orjson.dumps(Packer(careful=False).pack(value, depth))
@@ -110,6 +110,8 @@ def decode(data: bytes | memoryview) -> object:
         raise NotDecodable(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not mentions_tag(whole):
         return value
+    from milepost.codec.untagging import restore  # see `_encode`
+
     try:
         return restore(value, 0)
     except Malformed as malformed:

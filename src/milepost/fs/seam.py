@@ -10,8 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 OpenMode = Literal["read", "update", "create", "lock"]
 """How a file is opened: existing, to read; existing, to read and write; new, fails if taken; made if missing."""
@@ -25,8 +24,7 @@ class FileKind(enum.Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """What Milepost needs to know of a file: *size* in bytes, *modified* in seconds since 1970."""
 
     kind: FileKind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat as mode_bits
 import sys
 
@@ -136,7 +135,7 @@ class SystemFiles:
 
     def token(self) -> str:
         """Return 16 random hex digits."""
-        return secrets.token_hex(8)
+        return os.urandom(8).hex()
 
 
 def _described(result: os.stat_result) -> Stat:

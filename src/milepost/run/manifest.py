@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from milepost.errors import CorruptDocument
 from milepost.records import seal, unseal
@@ -15,8 +15,7 @@ RUNS = "runs"
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """What ``run.json`` says: the run's id, its phase, when it began, and whether it is being set aside."""
 
     run: str

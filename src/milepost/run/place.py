@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from milepost.errors import InvalidArgument
@@ -33,8 +33,7 @@ def folder_name(phase: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The folder of *phase* below *root*."""
 
     files: FileSystem

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from milepost import codec, delta
 from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Head, decode, decode_head, is_checkpoint_name
@@ -20,8 +19,7 @@ _RETRIES = 8
 Mark = tuple[str | None, str | None, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A checkpoint file: its *name*, what its *head* says, its *size* in bytes."""
 
     name: str
@@ -39,7 +37,6 @@ class Entry:
         return self.head.number or self.name
 
 
-@dataclass(slots=True)
 class Progress:
     """The state a run has reached. *entry* is the checkpoint it stands on; *in_file* tells that nothing came after it.
 
@@ -47,27 +44,31 @@ class Progress:
     seconds since 1970-01-01 UTC.
     """
 
-    entry: Entry
-    state: Any
-    metadata: Any
-    iteration: int
-    timestamp: str
-    time: float
-    sequence: int
-    in_file: bool = True
+    def __init__(self, entry: Entry, checkpoint: Checkpoint) -> None:
+        """Stand on a checkpoint, with nothing after it."""
+        head = entry.head
+        self.entry = entry
+        self.state = checkpoint.state
+        self.metadata = checkpoint.metadata
+        self.iteration = head.iteration
+        self.timestamp = head.timestamp
+        self.time = head.time
+        self.sequence = head.position.sequence if head.position else 0
+        self.in_file = True
 
 
-@dataclass(slots=True)
 class Loaded:
     """What was found: the *progress* (None if there is none), all *entries* newest first, and the *damage*."""
 
-    progress: Progress | None = None
-    entries: list[Entry] = field(default_factory=list)
-    history: History | None = None
-    damage: list[DamageError] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)
-    void: list[str] = field(default_factory=list)
-    last_number: int = 0
+    def __init__(self) -> None:
+        """Hold nothing found yet."""
+        self.progress: Progress | None = None
+        self.entries: list[Entry] = []
+        self.history: History | None = None
+        self.damage: list[DamageError] = []
+        self.torn: list[str] = []
+        self.void: list[str] = []
+        self.last_number = 0
 
     @property
     def mark(self) -> Mark:
@@ -80,8 +81,7 @@ class Loaded:
 _Change = tuple[int, float, bytes]  # sequence, time, encoded value
 
 
-@dataclass(frozen=True, slots=True)
-class _Reset:
+class _Reset(NamedTuple):
     """A roll-back in the journal at *sequence*, from checkpoint *number* to the one of order *target* or to nothing."""
 
     sequence: int
@@ -219,17 +219,14 @@ def _replay(
 ) -> Progress:
     """Return the checkpoint's state with every journalled change made to it that builds on it."""
     head, folder = entry.head, store.folder.path
-    taken_at = head.position.sequence if head.position else 0
-    progress = Progress(
-        entry, checkpoint.state, checkpoint.metadata, head.iteration, head.timestamp, head.time, taken_at
-    )
+    progress = Progress(entry, checkpoint)
     if head.position and not (loaded.history and loaded.history.contains(head.position)):
         lost = (
             f"{folder}: the journal does not lead to where {entry.name} was taken; changes saved after it may be lost."
         )
         loaded.damage.append(LostRecords(lost))
         return progress
-    start = max([taken_at, *(reset.sequence for reset in resets)])
+    start = max([progress.sequence, *(reset.sequence for reset in resets)])
     for sequence, time, value in changes:
         if sequence <= start:
             continue

@@ -104,7 +104,7 @@ def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | Non
 def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest | None) -> tuple[Manifest, Loaded]:
     """Bring the journal into order and load what it leads to."""
     run = manifest.run if manifest else store.folder.files.token()
-    reading = store.recover(run)
+    reading = store.recover(run, known=manifest is not None)
     for damaged in reading.damage:
         log.error(
             "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from milepost.errors import DamageError
 from milepost.records import Position, Record
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(NamedTuple):
     """Something stored is not what was written: which *name*, the *error* to raise, and what it costs."""
 
     name: str
     error: DamageError
 
 
-@dataclass(slots=True)
 class JournalReading:
     """What a journal holds, as far as it can be proven.
 
@@ -29,14 +26,16 @@ class JournalReading:
     lines end before them. *torn* names the bytes behind *end* that no acknowledgement covers.
     """
 
-    start: Position
-    end: Position
-    run: str | None = None
-    segments: int = 0
-    checkpoint: int = 0
-    lines: list[bytes] = field(default_factory=list)
-    damage: list[Damaged] = field(default_factory=list)
-    torn: list[str] = field(default_factory=list)
+    def __init__(self, start: Position, run: str | None = None) -> None:
+        """Hold nothing yet, from *start* on."""
+        self.start = start
+        self.end = start
+        self.run = run
+        self.segments = 0
+        self.checkpoint = 0
+        self.lines: list[bytes] = []
+        self.damage: list[Damaged] = []
+        self.torn: list[str] = []
 
 
 class RunStore(Protocol):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from milepost.clock import Clock
-from milepost.errors import DurabilityUnknown, Fenced, StorageError
+from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError
 from milepost.fs import TEMPORARY_SUFFIX
 from milepost.records import Position, Record, encode_lines, start_of
 from milepost.stores.appender import Appender
-from milepost.stores.base import JournalReading
+from milepost.stores.base import Damaged, JournalReading
 from milepost.stores.folder import Folder
 from milepost.stores.lock import WriterLock
 from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
@@ -56,7 +56,7 @@ class RunFiles:
         self._lock = WriterLock.take(self.folder, clock, allow_network_filesystem=allow_network_filesystem)
         self.delete([name for name in self.names(".") if name.endswith(TEMPORARY_SUFFIX)], durable=False)
 
-    def recover(self, run: str) -> JournalReading:
+    def recover(self, run: str, *, known: bool = False) -> JournalReading:
         """Bring the journal into a state that can be appended to, and return what it proves.
 
         A tail that no acknowledgement covers is set aside in a ``*.quarantine`` file and cut. What was read is
@@ -65,6 +65,7 @@ class RunFiles:
 
         Args:
             run: The run's id, which seeds the chain of a new journal.
+            known: Whether the run is certainly this one, so that a journal of another run is damage.
         """
         segments = read_segments(self.folder)
         reading = combine(self.folder, segments)
@@ -72,11 +73,16 @@ class RunFiles:
         if reading is None:
             start = start_of(run)
             self._start_segment(Head(run, 1, start))
-            return JournalReading(start, start, run)
+            return JournalReading(start, run)
+        if known and reading.run not in (None, run):
+            path = self.folder.path / segment_name(1)
+            lost = LostRecords(f"{path}: this journal is of run {reading.run}; that of run {run} is missing.")
+            reading.lines, reading.damage, reading.segments, reading.run = [], [Damaged(path.name, lost)], 0, None
         if reading.damage:
+            if not reading.segments:  # nothing is proven, not even where it would start
+                reading.start = reading.end = start_of(run)
             self._set_damage_aside(reading.segments)
-            end = reading.end if reading.end.chain else start_of(run)  # where not even the first page is readable
-            self._start_segment(Head(reading.run or run, reading.segments + 1, end), reading.checkpoint)
+            self._start_segment(Head(reading.run or run, reading.segments + 1, reading.end), reading.checkpoint)
             return reading
         last = segments[-1]
         assert last.head is not None, "a segment without a head is damage"

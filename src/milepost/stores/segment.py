@@ -16,8 +16,7 @@ the loss of a whole last segment is noticed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from milepost.errors import CorruptJournal, DamageError, LostRecords, NotDecodable
 from milepost.records import Kind, Position, follow, seal, unseal
@@ -31,8 +30,7 @@ _TRAILER_START = b'{"kind":"sealed"'
 _PADDING = b"\n\0"  # zeros: space that the system had added when the power went, before the newlines arrived
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What a segment states of itself; *start* is the position before its first record."""
 
     run: str
@@ -40,30 +38,30 @@ class Head:
     start: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A watermark: what was acknowledged before the last append, and the number of the newest checkpoint."""
 
     position: Position
     checkpoint: int = 0
 
 
-@dataclass(slots=True)
 class SegmentReading:
     """What a segment proves. *marked_offset* is where the records end that a watermark vouches for."""
 
-    name: str
-    head: Head | None
-    size: int
-    end: Position
-    end_offset: int = HEAD_BYTES
-    marked_offset: int = HEAD_BYTES
-    checkpoint: int = 0
-    lines: list[bytes] = field(default_factory=list)
-    tail: bytes = b""
-    sealed: bool = False
-    error: DamageError | None = None
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, name: str, head: Head | None, size: int, error: DamageError | None = None) -> None:
+        """Hold what the first page says; nothing behind it is proven yet."""
+        self.name = name
+        self.head = head
+        self.size = size
+        self.error = error
+        self.end = head.start if head else Position(0, "")
+        self.end_offset = HEAD_BYTES
+        self.marked_offset = HEAD_BYTES
+        self.checkpoint = 0
+        self.lines: list[bytes] = []
+        self.tail = b""
+        self.sealed = False
+        self.warnings: list[str] = []
 
 
 def head_page(head: Head, checkpoint: int = 0) -> bytes:
@@ -101,10 +99,9 @@ def scan(name: str, data: bytes, until: Position | None = None) -> SegmentReadin
     """
     head = _parse_head(name, data)
     if head is None:
-        nowhere = Position(0, "")
         error = CorruptJournal(f"{name}: its first page is not what was written.")
-        return SegmentReading(name, None, len(data), nowhere, error=error)
-    reading = SegmentReading(name, head, len(data), head.start)
+        return SegmentReading(name, None, len(data), error)
+    reading = SegmentReading(name, head, len(data))
     marks = _marks(data, reading)
     passed = _walk(data, reading, until, marks)
     _judge(reading, until, marks, passed)

@@ -48,7 +48,7 @@ def combine(folder: Folder, segments: list[SegmentReading]) -> JournalReading | 
         return None
     first = segments[0]
     start = first.head.start if first.head else first.end
-    reading = JournalReading(start, start)
+    reading = JournalReading(start)
     for number, segment in enumerate(segments, start=1):
         if segment.name != segment_name(number):
             _lost(folder, reading, segment_name(number), "this journal is missing")
