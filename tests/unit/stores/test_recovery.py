@@ -6,8 +6,9 @@ import errno
 
 import pytest
 
+import milepost
 from milepost.errors import CorruptJournal, DurabilityUnknown, LostRecords
-from milepost.fs import FileSystem
+from milepost.fs import FileSystem, use
 from milepost.records import Position, start_of
 from milepost.stores import RunFiles
 from milepost.stores.segment import HEAD_BYTES
@@ -222,6 +223,39 @@ def test_a_lost_segment_is_gone_on_behind() -> None:
     reading = read(files.crash())
     assert numbers(reading) == [*found, len(found) + 1]
     assert reading.damage == []
+
+
+def test_a_journal_of_another_run_is_set_aside() -> None:
+    """Where the run is known, a journal of another one is kept, told as the loss of ours, and a new one begins."""
+    files = written(8, segment_bytes=SMALL)
+    held = [data for path, data in files.files().items() if "journal" in path]
+    opened = store(files)
+    opened.lock(Clock())
+    reading = opened.recover("run-two", known=True)
+    (damage,) = reading.damage
+    assert isinstance(damage.error, LostRecords)
+    assert f"{FIRST}: this journal is of run {RUN}; that of run run-two is missing" in str(damage.error)
+    assert (reading.lines, reading.end) == ([], start_of("run-two"))
+    assert all(data in _quarantined(files).values() for data in held)
+    append(opened, 1)
+    opened.close()
+    assert (numbers(read(files.crash())), read(files).run, read(files).damage) == ([1], "run-two", [])
+
+
+def test_what_is_saved_beside_a_foreign_journal_is_loaded() -> None:
+    """A save that was acknowledged in a folder with another run's journal is there on the next start."""
+    files = SimulatedDisk(("/c",))
+    with use(files):
+        for phase in ("a", "b"):
+            with milepost.CheckpointManager(phase, "/c", clock=Clock()) as manager:
+                manager.save_checkpoint(1, {"of": phase}, force=True)
+        files.damage("/c/a/journal_000001.jsonl", files.files()["/c/b/journal_000001.jsonl"])
+        with milepost.CheckpointManager("a", "/c", clock=Clock()) as manager:
+            manager.save_checkpoint(2, {"of": "a", "more": 1}, force=True)
+            manager.save_checkpoint(3, {"of": "a", "more": 2})
+        found = milepost.CheckpointManager("a", "/c", clock=Clock()).get_latest_checkpoint()
+    assert found is not None
+    assert found["state"] == {"of": "a", "more": 2}
 
 
 def test_positions_and_damage_are_plain_values() -> None:
