@@ -31,7 +31,8 @@ def _new_file(
 ) -> Any:
     """Return the durable new file with one of its steps left out or done too early."""
 
-    def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, replace: bool) -> None:
+    def new_file(files: FileSystem, directory: int, name: str, data: Any, *, replace: bool, **_: bool) -> None:
+        data = data if isinstance(data, bytes) else b"".join(data)
         temporary = name if in_place else f".{name}.{files.token()}.tmp"
         if in_place and name in files.names(directory):
             files.unlink(directory, name)

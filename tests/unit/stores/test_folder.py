@@ -173,9 +173,13 @@ def test_links_in_the_callers_own_path_are_followed(tmp_path: Path) -> None:
 
 def test_new_files_and_folders_are_private(tmp_path: Path) -> None:
     """What is made is for its owner alone."""
-    write_durably(tmp_path / "new" / "er" / "report", b"1")
+    with Folder.make(SystemFiles(), tmp_path / "new" / "er") as folder:
+        folder.put("doc", b"1", replace=True)
+        folder.put("other", b"1", replace=False)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "new" / "er" / "report").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new" / "er").stat().st_mode & 0o777 == 0o700
+    for name in ("doc", "other"):
+        assert (tmp_path / "new" / "er" / name).stat().st_mode & 0o777 == 0o600
 
 
 # --- names are durable
