@@ -14,7 +14,7 @@ import orjson
 from milepost import checkpoint
 from milepost.clock import Clock
 from milepost.delta import EncodedState, difference
-from milepost.errors import DurabilityUnknown, ForeignCheckpoint, StorageError
+from milepost.errors import ForeignCheckpoint, StorageError
 from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
@@ -186,7 +186,7 @@ class RunWriter:
         self._moved_to(self._entries[0])
         try:
             self.store.note_checkpoint(head.number)
-        except DurabilityUnknown as error:
+        except StorageError as error:
             log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
         log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, len(data))
         return self.path / name

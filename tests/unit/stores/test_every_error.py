@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import milepost
 from milepost.errors import DiskFull, DurabilityUnknown, MilepostError, StorageError, StoreUnavailable, UnsafeStore
 from milepost.fs import FileSystem, use
 from milepost.stores import RunFiles
@@ -239,3 +240,20 @@ def test_a_handle_is_let_go_of_after_every_error() -> None:
         journal.close(clean=False)
         assert files._open == {}, f"operation {n} left a file open"
     assert n > 50
+
+
+@pytest.mark.parametrize("code", CODES, ids=[errno.errorcode[code] for code in CODES])
+def test_a_note_that_failed_does_not_fail_the_save(code: int) -> None:
+    """A save whose checkpoint stands returns its path though the note of it in the journal could not be written."""
+    files = SimulatedDisk(("/c",))
+    with use(files), milepost.CheckpointManager("a", "/c", clock=Clock()) as manager:
+        manager.save_checkpoint(1, {"n": 1}, force=True)
+        assert manager._writer is not None
+        appender = manager._writer.store._appender
+        assert appender is not None
+        appender.files = ErrorAt(files, 1, code, among={"write"})
+        assert manager.save_checkpoint(2, {"n": 2}, force=True) is not None
+        assert manager.save_checkpoint(3, {"n": 3}) is not None  # a new file, for the journal takes no more
+        found = milepost.CheckpointManager("a", "/c", clock=Clock()).get_latest_checkpoint()
+    assert found is not None
+    assert found["state"] == {"n": 3}
