@@ -69,8 +69,8 @@ def file_name(moment: datetime, iteration: int, again: int = 0) -> str:
     return f"checkpoint_{moment:%Y%m%d_%H%M%S}_iter{iteration}{suffix}.json"
 
 
-def encode(head: Head, metadata: bytes, *state: bytes) -> bytes:
-    """Return the file's bytes, of the encoded *metadata* and *state*; a state in pieces is copied only once."""
+def encode(head: Head, metadata: bytes, *state: bytes) -> list[bytes]:
+    """Return the pieces of the file, of the encoded *metadata* and *state*; a large state is not copied."""
     assert head.position is not None
     fields = {
         "format": _FORMAT,
@@ -84,7 +84,7 @@ def encode(head: Head, metadata: bytes, *state: bytes) -> bytes:
         "chain": head.position.chain,
     }
     body = (seal(fields)[:-1], _METADATA, metadata, _STATE, *state)
-    return b"".join((*body, _DIGEST, digest_of(*body), b'"}\n'))
+    return [*body, _DIGEST, digest_of(*body), b'"}\n']
 
 
 def decode_head(name: str, start: bytes) -> Head | None:

@@ -21,7 +21,7 @@ NAME = "checkpoint_20251018_103045_iter5.json"
 
 def written(state: Any, metadata: Any = None, head: Head = HEAD) -> bytes:
     """Return the file's bytes."""
-    return encode(head, codec.encode(metadata or {}), codec.encode(state))
+    return b"".join(encode(head, codec.encode(metadata or {}), codec.encode(state)))
 
 
 @given(st.recursive(st.one_of(st.none(), st.integers(), st.text(), st.binary()), lambda one: st.lists(one).map(tuple)))

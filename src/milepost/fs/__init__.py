@@ -1,11 +1,12 @@
 """The filesystem seam: the only place in Milepost that talks to the operating system about files."""
 
-from milepost.fs.durable import TEMPORARY_SUFFIX, NotSynced, new_file, read_all, write_all
+from milepost.fs.durable import TEMPORARY_SUFFIX, Content, NotSynced, new_file, read_all, write_all
 from milepost.fs.seam import FileKind, FileSystem, OpenMode, Stat, current, use
 from milepost.fs.system import SystemFiles
 
 __all__ = [
     "TEMPORARY_SUFFIX",
+    "Content",
     "FileKind",
     "FileSystem",
     "NotSynced",

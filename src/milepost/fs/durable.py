@@ -13,26 +13,33 @@ may show bytes that the disk does not hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from milepost.fs.seam import FileSystem
 
 TEMPORARY_SUFFIX = ".tmp"
+_LARGE_BYTES = 256 * 1024
+
+Content = bytes | Sequence[bytes]
 
 
 class NotSynced(OSError):
     """The file stands under its name, but the sync of its directory failed: a power cut may take the name."""
 
 
-def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, replace: bool) -> None:
+def new_file(
+    files: FileSystem, directory: int, name: str, data: Content, *, replace: bool, shared: bool = False
+) -> None:
     """Let *name* appear in *directory* with *data*, durable when this returns.
 
     Args:
         files: The filesystem.
         directory: An open directory handle.
         name: The file's name.
-        data: All of its bytes.
+        data: All of its bytes, or pieces of them: a large content need not be copied to be joined.
         replace: Whether an existing file may be replaced; if not, a taken name is an error.
+        shared: Give it the permissions of any new file of this user, instead of 0600.
 
     Raises:
         FileExistsError: The name is taken and *replace* is false.
@@ -41,7 +48,7 @@ def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, repla
     """
     temporary = f".{name}.{files.token()}{TEMPORARY_SUFFIX}"
     try:
-        _write_temporary(files, directory, temporary, data)
+        _write_temporary(files, directory, temporary, data, shared=shared)
         if replace:
             files.rename(directory, temporary, directory, name)
         else:
@@ -59,16 +66,39 @@ def new_file(files: FileSystem, directory: int, name: str, data: bytes, *, repla
         raise NotSynced(error.errno, error.strerror) from error
 
 
-def _write_temporary(files: FileSystem, directory: int, temporary: str, data: bytes) -> None:
-    handle = files.open_file(directory, temporary, "create")
+def _write_temporary(files: FileSystem, directory: int, temporary: str, data: Content, *, shared: bool) -> None:
+    handle = files.open_file(directory, temporary, "create shared" if shared else "create")
     try:
-        write_all(files, handle, data, 0)
+        offset = 0
+        for piece in _gathered([data] if isinstance(data, bytes) else data):
+            write_all(files, handle, piece, offset)
+            offset += len(piece)
         files.sync(handle)
     except OSError:
         with suppress(OSError):
             files.close(handle)
         raise
     files.close(handle)
+
+
+def _gathered(pieces: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in fewer pieces: small ones joined, large ones as they are."""
+    small: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        if len(piece) >= _LARGE_BYTES:
+            if small:
+                yield b"".join(small)
+                small, size = [], 0
+            yield piece
+            continue
+        small.append(piece)
+        size += len(piece)
+        if size >= _LARGE_BYTES:
+            yield b"".join(small)
+            small, size = [], 0
+    if small:
+        yield b"".join(small)
 
 
 def write_all(files: FileSystem, handle: int, data: bytes, offset: int) -> None:

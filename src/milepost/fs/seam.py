@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol
 
-OpenMode = Literal["read", "update", "create", "lock"]
-"""How a file is opened: existing, to read; existing, to read and write; new, fails if taken; made if missing."""
+OpenMode = Literal["read", "update", "create", "create shared", "lock"]
+"""How a file is opened: existing, to read; existing, to read and write; new, fails if taken; the same with the
+permissions of any new file of this user; made if missing."""
 
 
 class FileKind(enum.Enum):

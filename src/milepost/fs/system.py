@@ -14,10 +14,12 @@ _OPEN_FLAGS: dict[OpenMode, int] = {
     "read": os.O_RDONLY | _BASE,
     "update": os.O_RDWR | _BASE,
     "create": os.O_RDWR | os.O_CREAT | os.O_EXCL | _BASE,
+    "create shared": os.O_RDWR | os.O_CREAT | os.O_EXCL | _BASE,
     "lock": os.O_RDWR | os.O_CREAT | _BASE,
 }
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PRIVATE_FILE = 0o600
+_SHARED_FILE = 0o666  # less what the umask takes
 _PRIVATE_DIRECTORY = 0o700
 
 
@@ -46,7 +48,8 @@ class SystemFiles:
 
     def open_file(self, directory: int, name: str, mode: OpenMode) -> int:
         """Open a file that is not a link, without blocking."""
-        return os.open(name, _OPEN_FLAGS[mode], _PRIVATE_FILE, dir_fd=directory)
+        permissions = _SHARED_FILE if mode == "create shared" else _PRIVATE_FILE
+        return os.open(name, _OPEN_FLAGS[mode], permissions, dir_fd=directory)
 
     def close(self, handle: int) -> None:
         """Close a handle."""

@@ -181,14 +181,15 @@ class RunWriter:
         self._state = None
         self._number += 1
         self.store.replace(name, data)
-        self._entries.insert(0, Entry(name, head, len(data)))
+        size = sum(map(len, data))
+        self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
         self._moved_to(self._entries[0])
         try:
             self.store.note_checkpoint(head.number)
         except StorageError as error:
             log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
-        log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, len(data))
+        log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, size)
         return self.path / name
 
     def _moved_to(self, entry: Entry | None) -> None:
@@ -198,9 +199,8 @@ class RunWriter:
         self.mark = (head.run if head else None, entry.name if entry else None, taken_at)
 
     def _free_name(self, moment: datetime, iteration: int) -> str:
-        taken = set(self.store.names("checkpoint_"))
         again = 0
-        while (name := checkpoint.file_name(moment, iteration, again)) in taken:
+        while self.store.has(name := checkpoint.file_name(moment, iteration, again)):
             again += 1
         return name
 

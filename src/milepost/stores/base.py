@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from milepost.errors import DamageError
+from milepost.fs import Content
 from milepost.records import Position, Record
 
 
@@ -79,7 +80,7 @@ class RunStore(Protocol):
             FileNotFoundError: There is none.
         """
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: Content) -> None:
         """Write a document durably, whether or not it was there. The writer's lock is the expected version."""
 
     def names(self, prefix: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from milepost.clock import Clock
 from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError
-from milepost.fs import TEMPORARY_SUFFIX
+from milepost.fs import TEMPORARY_SUFFIX, Content
 from milepost.records import Position, Record, encode_lines, start_of
 from milepost.stores.appender import Appender
 from milepost.stores.base import Damaged, JournalReading
@@ -43,6 +43,10 @@ class RunFiles:
     def names(self, prefix: str = "") -> list[str]:
         """List the documents, sorted."""
         return [name for name in self.folder.names() if name.startswith(prefix)]
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a document or anything else of that name."""
+        return self.folder.has(name)
 
     # --- writing: one process, behind the lock
 
@@ -129,7 +133,7 @@ class RunFiles:
         """Write a document durably under a free name."""
         self.folder.put(name, data, replace=False)
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: Content) -> None:
         """Write a document durably, whether or not it was there."""
         self.folder.put(name, data, replace=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from milepost.errors import InvalidArgument, StoreUnavailable, UnsafeStore
-from milepost.fs import FileKind, FileSystem, OpenMode, Stat, current, new_file, read_all
+from milepost.fs import Content, FileKind, FileSystem, OpenMode, Stat, current, new_file, read_all
 from milepost.stores.translate import full, translated, unknown
 
 _GROUP_AND_OTHERS = 0o022
@@ -99,6 +99,15 @@ class Folder:
         with translated(self.path, "list the folder"):
             return sorted(self.files.names(self.handle))
 
+    def has(self, name: str) -> bool:
+        """Tell whether the name is taken, by whatever it be."""
+        try:
+            with translated(self.path / name, "look at the file"):
+                self.files.stat_name(self.handle, name)
+        except FileNotFoundError:
+            return False
+        return True
+
     def identity(self) -> tuple[int, int]:
         """Return device and inode, which name this directory whatever path led to it."""
         with translated(self.path, "look at the folder"):
@@ -155,8 +164,8 @@ class Folder:
         ):
             return read_all(self.files, handle, 0, size)
 
-    def put(self, name: str, data: bytes, *, replace: bool) -> None:
-        """Let a file appear whole and durable, or not at all.
+    def put(self, name: str, data: Content, *, replace: bool, shared: bool = False) -> None:
+        """Let a file appear whole and durable, or not at all; *data* whole or in pieces, *shared* as in `new_file`.
 
         Raises:
             FileExistsError: The name is taken and *replace* is false.
@@ -165,14 +174,14 @@ class Folder:
             StoreUnavailable: The system refused; the old state is whole.
         """
         path = self.path / name
-        needed = len(data) + _SPARE_BYTES
+        needed = (len(data) if isinstance(data, bytes) else sum(map(len, data))) + _SPARE_BYTES
         with translated(path, "write the file"):
             free = self.files.free_bytes(self.handle)
         if free < needed:
             raise full(path, "write the file", needed_bytes=needed, free_bytes=free)
         try:
             with translated(path, "write the file", needed_bytes=needed, free_bytes=free):
-                new_file(self.files, self.handle, name, data, replace=replace)
+                new_file(self.files, self.handle, name, data, replace=replace, shared=shared)
         except FileNotFoundError as error:
             raise StoreUnavailable(f"{path}: cannot write the file: its folder was removed meanwhile.") from error
 
@@ -213,7 +222,7 @@ def write_durably(path: str | os.PathLike[str], data: bytes) -> None:
     if not target.name:
         raise InvalidArgument(f"{target}: a file is needed, this names a folder.")
     with Folder.make(current(), target.parent) as folder:
-        folder.put(target.name, data, replace=True)
+        folder.put(target.name, data, replace=True, shared=True)
 
 
 def _unsafe(stat: Stat, refused: int) -> str | None:

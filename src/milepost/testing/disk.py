@@ -128,10 +128,10 @@ class SimulatedDisk(Volume):
     def open_file(self, directory: int, name: str, mode: OpenMode) -> int:
         """Open a file that is not a link, without blocking."""
         parent = self._directory(directory)
-        if mode in {"create", "lock"} and name not in parent.view:
+        if mode in {"create", "create shared", "lock"} and name not in parent.view:
             return self._opened(self._new_file(parent, name), writable=True)
         node = self._entry(parent, name)
-        if mode == "create":
+        if mode in {"create", "create shared"}:
             raise refused(errno.EEXIST, name)
         if isinstance(node, SpecialNode) and node.target is not None:
             raise refused(errno.ELOOP, name)

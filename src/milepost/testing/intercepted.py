@@ -154,7 +154,7 @@ class Intercepted:
 
     def open_file(self, directory: int, name: str, mode: OpenMode) -> int:
         """Open a file."""
-        verb = "create_file" if mode in {"create", "lock"} else "open_file"
+        verb = "create_file" if mode in {"create", "create shared", "lock"} else "open_file"
         return self._do(verb, lambda: self.inner.open_file(directory, name, mode), file=name)
 
     def close(self, handle: int) -> None:
