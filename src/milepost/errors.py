@@ -56,6 +56,12 @@ class ForeignCheckpoint(UsageError):
     code = "usage.foreign-checkpoint"
 
 
+class Reentered(UsageError):
+    """A signal handler saved while a save was going on below it: let it set a flag, and save in the loop."""
+
+    code = "usage.reentered"
+
+
 class ContentionError(MilepostError):
     """Somebody else writes this run: wait, stop them, or load again."""
 

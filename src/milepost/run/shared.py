@@ -9,12 +9,13 @@ import weakref
 
 from milepost import codec, delta
 from milepost.clock import Clock
-from milepost.errors import CorruptDocument, MilepostError, NotEncodable
+from milepost.errors import CorruptDocument, MilepostError, NotEncodable, Reentered
 from milepost.journal import Journal
 from milepost.retention import is_expired
 from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
 from milepost.run.progress import Loaded, load
+from milepost.run.reentry import calls_under_way
 from milepost.run.writer import RunWriter
 from milepost.stores import RunFiles
 from milepost.stores.segments import keep_copy
@@ -28,7 +29,7 @@ class _Registry:
     """What this process writes. A forked child gets a new mutex: another thread's hold would be for ever there."""
 
     def __init__(self) -> None:
-        self.mutex = threading.Lock()
+        self.mutex = threading.RLock()
         self.writers: weakref.WeakValueDictionary[_Key, RunWriter] = weakref.WeakValueDictionary()
 
 
@@ -52,6 +53,8 @@ def open_writer(
         StorageError: The medium refused.
     """
     with _registry.mutex:
+        if calls_under_way((open_writer,)) > 1:
+            raise Reentered
         store = place.made()
         key = _key(store)
         writer = _registry.writers.get(key)
@@ -158,10 +161,14 @@ def _close_quietly(store: RunFiles, pid: int) -> None:
 
 def _after_fork_in_child() -> None:
     """Let go of what the parent writes: a child that kept the lock's handle would outlive the parent's kill with it."""
-    _registry.mutex = threading.Lock()
+    _registry.mutex = threading.RLock()
     for writer in list(_registry.writers.values()):
         writer.abandon()
     _registry.writers.clear()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(
+    before=lambda: _registry.mutex.acquire(),  # a fork while another thread opens would copy a lock nobody knows of
+    after_in_parent=lambda: _registry.mutex.release(),
+    after_in_child=_after_fork_in_child,
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,13 @@ import orjson
 from milepost import checkpoint
 from milepost.clock import Clock
 from milepost.delta import EncodedState, difference
-from milepost.errors import ForeignCheckpoint, StorageError
+from milepost.errors import ForeignCheckpoint, MilepostError, Reentered, StorageError
 from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
 from milepost.run.manifest import MANIFEST, Manifest, remove_set_aside
-from milepost.run.progress import RESET_START, Entry, Loaded, Mark
+from milepost.run.progress import RESET_START, Entry, Loaded, Mark, load
+from milepost.run.reentry import calls_under_way
 from milepost.stores import RunFiles
 from milepost.stores.segments import QUARANTINE_SUFFIX
 
@@ -47,6 +50,7 @@ class RunWriter:
         self._state: EncodedState | None = None
         self._labels: tuple[int, bytes] | None = None
         self._in_file = False
+        self._unfinished = False
         self.mark = loaded.mark
 
     def adopt(self, state: EncodedState, iteration: int, metadata: bytes, *, in_file: bool) -> None:
@@ -76,7 +80,7 @@ class RunWriter:
         Raises:
             StorageError: The medium refused; nothing was acknowledged, and the old state is whole.
         """
-        with self._mutex:
+        with self._alone():
             change = difference(self._state, state) if self._state is not None else {}
             if to_file and self._in_file and change is None and not self.store.poisoned:
                 self._journal_change({}, iteration, metadata)
@@ -97,7 +101,7 @@ class RunWriter:
             ForeignCheckpoint: There is no such checkpoint.
             StorageError: The medium refused.
         """
-        with self._mutex:
+        with self._alone():
             names = [entry.name for entry in self._entries]
             if name not in names and name not in self.store.names("checkpoint_"):
                 raise ForeignCheckpoint(f"{self.path / name}: there is no such checkpoint; nothing was deleted.")
@@ -111,7 +115,7 @@ class RunWriter:
 
         The roll-back to nothing is durable before the first file goes: a crash half way leaves nothing to load.
         """
-        with self._mutex:
+        with self._alone():
             names = [name for name in self.store.names("checkpoint_") if checkpoint.is_checkpoint_name(name)]
             self._roll_back(None)
             self.store.delete(names, durable=True)
@@ -137,6 +141,35 @@ class RunWriter:
         """Let go of every handle without touching a byte: for a forked child, whose parent goes on writing."""
         self.closed = True
         self.store.close(clean=False)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one call work at a time. What breaks one off (Ctrl-C, a handler's exception) is treated as a crash."""
+        with self._mutex:
+            if self._unfinished:
+                if calls_under_way((RunWriter.save, RunWriter.delete, RunWriter.clear), self) > 1:
+                    raise Reentered
+                self._start_again()
+            self._unfinished = True
+            try:
+                yield
+            except MilepostError:
+                self._unfinished = False
+                raise
+            self._unfinished = False
+
+    def _start_again(self) -> None:
+        """Recover from the disk, lock in hand: nobody knows how far the call came that was broken off."""
+        self.store.close_journal(clean=False)
+        reading = self.store.recover(self._manifest.run, known=True)
+        for damaged in reading.damage:
+            log.error("%s", damaged.error)
+        loaded = load(self.store)
+        assert loaded.history is not None
+        self._journal = Journal(self.store, self._clock, loaded.history.end)
+        self._journal.open(loaded.history.last())
+        self._entries, self._number, self.mark = loaded.entries, loaded.last_number, loaded.mark
+        self._state, self._labels, self._in_file = None, None, False
 
     def _roll_back(self, target: Entry | None) -> None:
         """Record that everything behind *target* is void."""

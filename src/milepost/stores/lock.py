@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Self
 
 from milepost.clock import Clock
-from milepost.errors import RunLocked, UnsafeStore
+from milepost.errors import RunLocked, StorageError, UnsafeStore
 from milepost.fs import read_all, write_all
 from milepost.records import seal, unseal
 from milepost.stores.folder import Folder
@@ -40,23 +39,21 @@ class WriterLock:
         if not allow_network_filesystem:
             _refuse_unsound(folder)
         while True:
-            handle = folder.open_file(LOCK_NAME, "lock")
+            lock = cls(folder, folder.open_file(LOCK_NAME, "lock"))
             try:
-                with translated(folder.path / LOCK_NAME, "lock the file"):
-                    if not folder.files.lock(handle):
-                        raise _held_elsewhere(folder, handle, clock)
-                    inode = folder.files.stat(handle).inode
-                    same = inode == folder.files.stat_name(folder.handle, LOCK_NAME).inode
-            except FileNotFoundError:
-                same = False
+                if lock._obtained(clock):
+                    lock._sign(clock)
+                    return lock
             except BaseException:
-                with suppress(OSError):  # the first error is the one to tell
-                    folder.files.close(handle)
+                with suppress(StorageError):  # the first error is the one to tell
+                    lock.release()
                 raise
-            if same:
-                return cls(folder, handle)._signed(clock)
-            with translated(folder.path / LOCK_NAME, "close the file"):
-                folder.files.close(handle)  # somebody replaced the file between our open and our lock
+            lock.release()  # somebody replaced the file between our open and our lock
+
+    def __del__(self) -> None:
+        """Let go of a lock that an interrupt left without an owner, which nobody could take for the process's life."""
+        with suppress(StorageError):
+            self.release()
 
     def release(self) -> None:
         """Let go of the lock."""
@@ -65,17 +62,24 @@ class WriterLock:
             with translated(self._folder.path / LOCK_NAME, "close the file"):
                 self._folder.files.close(handle)
 
-    def _signed(self, clock: Clock) -> Self:
-        """Note who holds the lock; where that fails nobody holds it."""
+    def _obtained(self, clock: Clock) -> bool:
+        """Lock the file, and tell whether it still is the one of that name."""
+        folder = self._folder
+        with translated(folder.path / LOCK_NAME, "lock the file"):
+            if not folder.files.lock(self._handle):
+                raise _held_elsewhere(folder, self._handle, clock)
+            try:
+                named = folder.files.stat_name(folder.handle, LOCK_NAME).inode
+            except FileNotFoundError:
+                return False
+            return folder.files.stat(self._handle).inode == named
+
+    def _sign(self, clock: Clock) -> None:
+        """Note who holds the lock."""
         note = seal({"kind": "lock", "host": os.uname().nodename, "pid": os.getpid(), "since": clock.now()}) + b"\n"
-        try:
-            with translated(self._folder.path / LOCK_NAME, "write the file"):
-                self._folder.files.truncate(self._handle, 0)
-                write_all(self._folder.files, self._handle, note, 0)
-        except BaseException:
-            self.release()
-            raise
-        return self
+        with translated(self._folder.path / LOCK_NAME, "write the file"):
+            self._folder.files.truncate(self._handle, 0)
+            write_all(self._folder.files, self._handle, note, 0)
 
 
 def _refuse_unsound(folder: Folder) -> None:
