@@ -16,7 +16,7 @@ from milepost.clock import Clock, SystemClock
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
 from milepost.fs import current
 from milepost.retention import is_expired
-from milepost.run import Entry, Loaded, Place, RunWriter, list_entries, load, open_writer, read_manifest, running_writer
+from milepost.run import Entry, Loaded, Place, RunWriter, list_entries, load_current, open_writer, running_writer
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600
@@ -275,8 +275,7 @@ class CheckpointManager:
             loaded = Loaded()
         else:
             with store.folder:
-                manifest = read_manifest(store)
-                loaded = Loaded() if manifest and manifest.leaving else load(store)
+                loaded = load_current(store)
         for error in loaded.damage:
             log.error("%s", error)
         for torn in loaded.torn:

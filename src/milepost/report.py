@@ -10,9 +10,8 @@ from urllib.parse import unquote
 from milepost.clock import Clock, SystemClock
 from milepost.errors import InvalidArgument
 from milepost.fs import current
-from milepost.run import Loaded, Place, load, read_manifest
+from milepost.run import Place, load_current
 from milepost.run.manifest import RUNS
-from milepost.stores import RunFiles
 
 _SECONDS_PER_HOUR = 3600
 
@@ -78,7 +77,7 @@ def latest(root: Path, phase: str) -> Latest | None:
     if store is None:
         return None
     with store.folder:
-        loaded = _loaded(store)
+        loaded = load_current(store)
     progress = loaded.progress
     if progress is None:
         return None
@@ -92,7 +91,7 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
     if store is None:
         return PhaseReport(name, str(path), None, None, None, 0, 0, 0)
     with store.folder:
-        loaded = _loaded(store)
+        loaded = load_current(store)
         names = store.names()
         size = sum(store.folder.files.stat_name(store.folder.handle, one).size for one in names if one != RUNS)
     aside = path / RUNS
@@ -109,8 +108,3 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         set_aside=sorted(run.name for run in aside.iterdir()) if aside.is_dir() else [],
         damage=[str(error) for error in loaded.damage],
     )
-
-
-def _loaded(store: RunFiles) -> Loaded:
-    manifest = read_manifest(store)
-    return Loaded() if manifest and manifest.leaving else load(store)

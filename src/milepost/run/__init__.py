@@ -1,8 +1,7 @@
 """One run of a phase: loading its progress, and being its one writer."""
 
-from milepost.run.manifest import read_manifest
 from milepost.run.place import Place
-from milepost.run.progress import Entry, Loaded, Progress, list_entries, load
+from milepost.run.progress import Entry, Loaded, Progress, list_entries, load, load_current
 from milepost.run.shared import open_writer, running_writer
 from milepost.run.writer import RunWriter
 
@@ -14,7 +13,7 @@ __all__ = [
     "RunWriter",
     "list_entries",
     "load",
+    "load_current",
     "open_writer",
-    "read_manifest",
     "running_writer",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from milepost.errors import CorruptDocument
+from milepost.errors import CorruptDocument, NotDecodable
 from milepost.records import seal, unseal
 from milepost.stores import RunFiles
 from milepost.stores.lock import LOCK_NAME
@@ -29,14 +29,18 @@ def read_manifest(store: RunFiles) -> Manifest | None:
 
     Raises:
         CorruptDocument: It is not what was written.
+        NotDecodable: It is of a newer format.
     """
     try:
         data = store.read(MANIFEST)
     except FileNotFoundError:
         return None
     fields = unseal(data.rstrip(b"\n"))
-    if fields is None or fields.get("format") != _FORMAT:
-        raise CorruptDocument(f"{store.folder.path / MANIFEST}: it is not what was written, or of a newer format.")
+    if fields is None:
+        raise CorruptDocument(f"{store.folder.path / MANIFEST}: it is not what was written.")
+    if fields.get("format") != _FORMAT:
+        path = store.folder.path / MANIFEST
+        raise NotDecodable(f"{path}: its format is not known here; was it written by a newer Milepost?")
     return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"])
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, cast
 
 from milepost import codec, delta
 from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Head, decode, decode_head, is_checkpoint_name
-from milepost.errors import CorruptCheckpoint, DamageError, LostRecords, NotDecodable, StoreUnavailable
+from milepost.errors import CorruptCheckpoint, CorruptDocument, DamageError, LostRecords, NotDecodable, StoreUnavailable
 from milepost.journal import History
 from milepost.records import Kind
+from milepost.run.manifest import read_manifest
 from milepost.stores import RunFiles
 
 RESET_START = b'{"reset":'
@@ -89,8 +90,26 @@ class _Reset(NamedTuple):
     target: tuple[int, float, str] | None
 
 
-def load(store: RunFiles) -> Loaded:
-    """Find the newest state that can be proven.
+def load_current(store: RunFiles) -> Loaded:
+    """Find the newest state of the run that the manifest names; a run that is being set aside is passed over.
+
+    Raises:
+        NotDecodable: The manifest is of a newer format.
+        StorageError: The medium refused, or a writer deleted what was listed, look after look.
+    """
+    try:
+        manifest = read_manifest(store)
+    except CorruptDocument as error:  # all it says stands in the journal and the checkpoints as well
+        loaded = load(store)
+        loaded.damage.append(error)
+        return loaded
+    if manifest is not None and manifest.leaving:
+        return Loaded()
+    return load(store, manifest.run if manifest else None)
+
+
+def load(store: RunFiles, run: str | None = None) -> Loaded:
+    """Find the newest state that can be proven, of *run* where its id is known.
 
     A writer may be at work, and then a look can miss what it has just written: so damage counts only if two
     looks in a row agree on it.
@@ -102,7 +121,7 @@ def load(store: RunFiles) -> Loaded:
     loaded: Loaded | None = None
     for _ in range(_RETRIES):
         try:
-            loaded = _load(store)
+            loaded = _load(store, run)
         except FileNotFoundError:  # a writer's retention was faster
             continue
         wrong = [*map(str, loaded.damage), *loaded.torn]
@@ -152,15 +171,20 @@ def _entry(store: RunFiles, name: str) -> Entry:
     return Entry(name, head, size)
 
 
-def _load(store: RunFiles) -> Loaded:
+def _load(store: RunFiles, run: str | None) -> Loaded:
     loaded = Loaded()
     entries, loaded.damage = _list_entries(store)
     reading = store.read_journal()
+    if reading is not None and run and reading.run not in {None, run}:
+        foreign = f"{store.folder.path}: this journal is of run {reading.run}; that of run {run} is missing."
+        loaded.damage.append(LostRecords(foreign))
+        reading = None
+    run = run or (reading.run if reading else None)
     resets: list[_Reset] = []
     changes: list[_Change] = []
     if reading is not None:
         loaded.history = History(reading)
-        loaded.torn = reading.torn
+        loaded.torn = reading.torn + reading.warnings
         loaded.damage += [damaged.error for damaged in reading.damage]
         resets, changes = _changes(loaded.history)
     known = max([0, *(entry.head.number for entry in entries), *(reset.number for reset in resets)])
@@ -174,7 +198,7 @@ def _load(store: RunFiles) -> Loaded:
     for entry in loaded.entries:
         try:
             checkpoint = decode(entry.name, store.read(entry.name, group_may_write=True))
-            _check_run(entry, loaded)
+            _check_run(entry, run)
         except CorruptCheckpoint as error:
             loaded.damage.append(_placed(store, error))
             continue
@@ -203,8 +227,7 @@ def _is_void(entry: Entry, resets: list[_Reset]) -> bool:
     return any(taken_at < reset.sequence and (reset.target is None or entry.order > reset.target) for reset in resets)
 
 
-def _check_run(entry: Entry, loaded: Loaded) -> None:
-    run = loaded.history.reading.run if loaded.history else None
+def _check_run(entry: Entry, run: str | None) -> None:
     if run and entry.head.run and run != entry.head.run:
         raise CorruptCheckpoint(f"{entry.name}: it belongs to another run ({entry.head.run}), not to {run}.")
 

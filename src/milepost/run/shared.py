@@ -64,11 +64,11 @@ def open_writer(
         try:
             store.lock(clock, allow_network_filesystem=allow_network_filesystem)
             writer = _begin(store, place, clock, None if take_up else ttl_seconds)
+            weakref.finalize(writer, _close_quietly, store, os.getpid())
+            _registry.writers[key] = writer
         except BaseException:
             store.close(clean=False)
             raise
-        _registry.writers[key] = writer
-        weakref.finalize(writer, _close_quietly, store, os.getpid())
         return writer
 
 
@@ -112,12 +112,12 @@ def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest |
         log.error(
             "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
         )
-    for torn in reading.torn:
-        log.warning("%s: never acknowledged; set aside as *.quarantine.", torn)
+    for warning in reading.warnings:
+        log.warning("%s", warning)
     if manifest is None:
         manifest = Manifest(reading.run or run, place.phase, clock.now())
         write_manifest(store, manifest)
-    loaded = load(store)
+    loaded = load(store, manifest.run)
     loaded.damage += [damaged.error for damaged in reading.damage]
     return manifest, loaded
 

@@ -51,6 +51,7 @@ class RunWriter:
         self._labels: tuple[int, bytes] | None = None
         self._in_file = False
         self._unfinished = False
+        self._recorded_at = clock.now()
         self.mark = loaded.mark
 
     def adopt(self, state: EncodedState, iteration: int, metadata: bytes, *, in_file: bool) -> None:
@@ -83,13 +84,13 @@ class RunWriter:
         with self._alone():
             change = difference(self._state, state) if self._state is not None else {}
             if to_file and self._in_file and change is None and not self.store.poisoned:
-                self._journal_change({}, iteration, metadata)
+                self._journal_change({}, iteration, metadata, ttl_seconds)
                 return self.path / self._entries[0].name
             if to_file or self._state is None or self.store.poisoned:
                 path = self._write_checkpoint(iteration, state, metadata)
                 self._retain(most, ttl_seconds)
                 return path
-            self._journal_change(change or {}, iteration, metadata)
+            self._journal_change(change or {}, iteration, metadata, ttl_seconds)
             if change is not None:
                 self._state, self._in_file = state, False
             return None
@@ -164,7 +165,7 @@ class RunWriter:
         reading = self.store.recover(self._manifest.run, known=True)
         for damaged in reading.damage:
             log.error("%s", damaged.error)
-        loaded = load(self.store)
+        loaded = load(self.store, self._manifest.run)
         assert loaded.history is not None
         self._journal = Journal(self.store, self._clock, loaded.history.end)
         self._journal.open(loaded.history.last())
@@ -182,15 +183,19 @@ class RunWriter:
         self._state, self._labels, self._in_file = None, None, False
         self._moved_to(target)
 
-    def _journal_change(self, change: dict[str, Any], iteration: int, metadata: bytes) -> None:
-        """Put a change into the journal, unless nothing changed at all."""
+    def _journal_change(
+        self, change: dict[str, Any], iteration: int, metadata: bytes, ttl_seconds: float | None
+    ) -> None:
+        """Put a change into the journal. What did not change is recorded only to keep it from expiring."""
         labels = (iteration, metadata)
-        if not change and labels == self._labels:
+        age_seconds = self._clock.now() - self._recorded_at
+        if not change and labels == self._labels and (ttl_seconds is None or age_seconds <= ttl_seconds / 2):
             return
         value: dict[str, Any] = {"base": self._entries[0].base, "iteration": iteration}
         if self._labels is None or metadata != self._labels[1]:
             value["metadata"] = orjson.Fragment(metadata)
         self._journal.append(Kind.STATE, orjson.dumps(value | change))
+        self._recorded_at = self._clock.now()
         self._labels = labels
         self.mark = (*self.mark[:2], self._journal.position.sequence)
 
@@ -218,6 +223,7 @@ class RunWriter:
         self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
         self._moved_to(self._entries[0])
+        self._recorded_at = now
         try:
             self.store.note_checkpoint(head.number)
         except StorageError as error:

@@ -24,7 +24,8 @@ class JournalReading:
     checkpoint that its writer noted. *lines* are the intact lines without newlines, the first of them record
     number ``start.sequence + 1``;
     *end* is the position behind the last. *damage* lists acknowledged records that are lost or altered: the
-    lines end before them. *torn* names the bytes behind *end* that no acknowledgement covers.
+    lines end before them. *torn* names the bytes behind *end* that no acknowledgement covers,
+    *warnings* what else is not as it was written, and costs nothing.
     """
 
     def __init__(self, start: Position, run: str | None = None) -> None:
@@ -37,6 +38,7 @@ class JournalReading:
         self.lines: list[bytes] = []
         self.damage: list[Damaged] = []
         self.torn: list[str] = []
+        self.warnings: list[str] = []
 
 
 class RunStore(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from mmap import PAGESIZE
 
@@ -12,6 +13,8 @@ from milepost.stores.base import Damaged, JournalReading
 from milepost.stores.folder import Folder
 from milepost.stores.segment import SegmentReading, scan
 from milepost.stores.translate import translated, unknown
+
+log = logging.getLogger(__name__)
 
 QUARANTINE_SUFFIX = ".quarantine"
 _NAME = re.compile(r"journal_([0-9]{6,})\.jsonl")
@@ -66,6 +69,8 @@ def cut_tail(folder: Folder, segment: SegmentReading) -> None:
     if segment.tail:
         name = f"{segment.name}.{segment.end_offset}.{digest(segment.tail)[:8]}{QUARANTINE_SUFFIX}"
         folder.put(name, segment.tail, replace=True)
+        where = folder.path / segment.name
+        log.warning("%s: %d bytes that were never acknowledged are set aside as %s.", where, len(segment.tail), name)
     if segment.size > segment.end_offset:
         path = folder.path / segment.name
         with folder.opened(segment.name, "update") as handle, translated(path, "cut the journal"):
@@ -105,7 +110,7 @@ def _settled_scan(folder: Folder, name: str) -> SegmentReading:
 
 def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, number: int) -> None:
     where = f"{folder.path / segment.name}"
-    reading.torn += [f"{folder.path}/{warning}" for warning in segment.warnings]
+    reading.warnings += [f"{folder.path}/{warning}" for warning in segment.warnings]
     if segment.tail:
         reading.torn.append(f"{where}: {len(segment.tail)} bytes behind record {segment.end.sequence}")
     error = segment.error

@@ -269,3 +269,18 @@ def test_a_ttl_of_zero_expires_at_once(world: World) -> None:
     world.clock.sleep(1)
     assert world.load(ttl_hours=0) is None
     assert world.state() == {"n": 2}
+
+
+def test_confirming_an_equal_state_keeps_it_from_expiring(world: World) -> None:
+    """A run that goes on saving an equal state does not expire, and pays for it with two records per TTL at the most."""
+    manager = world.manager(ttl_hours=24)
+    manager.save_checkpoint(1, {"n": 1})
+    sizes = set()
+    for _ in range(60):
+        world.clock.sleep(HOUR)
+        manager.save_checkpoint(1, {"n": 1})
+        sizes.add(len((world.folder / "journal_000001.jsonl").read_bytes().rstrip(b"\n")))
+    assert 2 <= len(sizes) <= 6
+    found = world.manager(ttl_hours=24).get_latest_checkpoint()
+    assert found is not None
+    assert found["state"] == {"n": 1}

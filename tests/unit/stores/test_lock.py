@@ -64,13 +64,14 @@ def test_a_second_writer_is_refused_with_the_holders_name() -> None:
     """A lock that is held is refused at once, and the error names host, pid and age of the holder."""
     files = disk()
     clock = Clock()
-    _take(files, clock)
+    held = _take(files, clock)
     clock.at += 90
     with pytest.raises(RunLocked) as refused:
         _take(files, clock)
     assert (refused.value.host, refused.value.pid, refused.value.age_seconds) == (socket.gethostname(), os.getpid(), 90)
     assert f"process {os.getpid()} on host {socket.gethostname()}, for 90 s" in str(refused.value)
     assert "this very process" in str(refused.value)
+    held.release()
 
 
 def test_the_note_of_another_process_names_it(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
@@ -183,20 +184,22 @@ def test_the_note_is_one_line_of_json() -> None:
 def test_an_unreadable_note_still_locks(note: bytes) -> None:
     """A holder whose note is empty, torn or altered is told as one that left no readable note."""
     files = disk()
-    _take(files)
+    held = _take(files)
     files.damage("/run/lock", note)
     with pytest.raises(RunLocked, match="a process that left no readable note") as refused:
         _take(files)
     assert (refused.value.host, refused.value.pid, refused.value.age_seconds) == (None, None, None)
+    held.release()
 
 
 def test_a_clock_that_went_back_gives_no_negative_age() -> None:
     """The age of a holder is never below zero."""
     files = disk()
-    _take(files, Clock(1000))
+    held = _take(files, Clock(1000))
     with pytest.raises(RunLocked) as refused:
         _take(files, Clock(10))
     assert refused.value.age_seconds == 0
+    held.release()
 
 
 @pytest.mark.parametrize("replaced", [True, False])

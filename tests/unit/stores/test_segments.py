@@ -156,7 +156,7 @@ def test_every_flipped_byte_of_a_rotated_journal_is_found() -> None:
             changed[index] ^= 1 << index % 8
             files.damage(path, bytes(changed))
             reading = read(files)
-            told = " ".join([*reading.torn, *(str(damaged.error) for damaged in reading.damage)])
+            told = " ".join([*reading.torn, *reading.warnings, *(str(damaged.error) for damaged in reading.damage)])
             assert path in told, f"byte {index} of {path} was changed, and it is not named: {told}"
             assert reading.lines == whole[: len(reading.lines)]
         files.damage(path, data)
