@@ -8,8 +8,6 @@ loses what was not synced. Verbs raise `OSError` as the system does; nobody here
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol
 
 OpenMode = Literal["read", "update", "create", "create shared", "lock"]
@@ -108,26 +106,3 @@ class FileSystem(Protocol):
 
     def token(self) -> str:
         """Return 16 random hex digits, for names that must not collide."""
-
-
-_installed: list[FileSystem] = []
-
-
-def current() -> FileSystem:
-    """Return the filesystem in use: the real one, unless `use` put another in its place."""
-    if not _installed:
-        from milepost.fs.system import SystemFiles
-
-        _installed.append(SystemFiles())
-    return _installed[-1]
-
-
-@contextmanager
-def use(files: FileSystem) -> Iterator[None]:
-    """Put *files* in the real filesystem's place, in every thread, while the block runs. For drills and tests."""
-    current()
-    _installed.append(files)
-    try:
-        yield
-    finally:
-        _installed.remove(files)

@@ -1,0 +1,26 @@
+"""Which filesystem is in use: the real one, or what a drill or a test put in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from milepost.fs.seam import FileSystem
+from milepost.fs.system import SystemFiles
+
+_installed: list[FileSystem] = [SystemFiles()]
+
+
+def current() -> FileSystem:
+    """Return the filesystem in use: the real one, unless `use` put another in its place."""
+    return _installed[-1]
+
+
+@contextmanager
+def use(files: FileSystem) -> Iterator[None]:
+    """Put *files* in the real filesystem's place, in every thread, while the block runs. For drills and tests."""
+    _installed.append(files)
+    try:
+        yield
+    finally:
+        _installed.remove(files)
