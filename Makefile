@@ -69,9 +69,12 @@ deps: .venv/.deps ## only the third-party packages, hash-pinned, into .venv/
 .PHONY: install
 install: .venv/.packages ## .venv/ with milepost, booksynth and every tool
 
-.PHONY: demo
+.PHONY: demo demo-killed
 demo: install ## consolidate the bundled books, with a progress bar
 	@$(BIN)/booksynth phase-3 --analysis-dir apps/booksynth/examples/analyses --output-dir build/demo $(ARGS)
+
+demo-killed: install ## the same, killed three times in the middle, then compared with an undisturbed run
+	@$(PY) scripts/killed_demo.py
 
 .PHONY: check
 check: install ## the static part: style, types, layers

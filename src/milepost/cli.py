@@ -9,12 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from rich.console import Console
-from rich.table import Table
-
 from milepost import codec, report
 from milepost.errors import ContentionError, DamageError, MilepostError, StorageError
+
+try:
+    import typer
+    from rich.console import Console
+    from rich.table import Table
+except ModuleNotFoundError as missing:
+    sys.stderr.write(f"milepost: the command needs {missing.name}: pip install 'milepost[cli]'\n")
+    raise SystemExit(2) from None
 
 USAGE, DAMAGED, MEDIUM, BUSY = 2, 65, 74, 75
 
@@ -75,16 +79,17 @@ def show(
     root: Root = Path("checkpoints"),
 ) -> None:
     """Print the newest saved state of a phase."""
-    latest = report.latest(root, phase)
+    latest, damage = report.latest(root, phase)
+    for line in damage:
+        typer.echo(_escaped(line), err=True)
     if latest is None:
-        typer.echo(f"{_escaped(str(root / phase))}: nothing is saved there.", err=True)
-        raise typer.Exit(USAGE)
+        what = "no intact state is left" if damage else "nothing is saved there"
+        typer.echo(f"milepost: {_escaped(str(root / phase))}: {what}.", err=True)
+        raise typer.Exit(DAMAGED if damage else USAGE)
     fields = {"phase": latest.phase, "iteration": latest.iteration, "timestamp": latest.timestamp}
     content = {**fields, "metadata": latest.metadata, "state": latest.state}
     typer.echo(json.dumps(json.loads(codec.encode(content)), indent=2, ensure_ascii=False))
-    for line in latest.damage:
-        typer.echo(_escaped(line), err=True)
-    if latest.damage:
+    if damage:
         raise typer.Exit(DAMAGED)
 
 
@@ -109,7 +114,7 @@ def _code_of(error: MilepostError) -> int:
 
 def _table(found: list[report.PhaseReport]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "iteration", "saved", "age", "files", "records", "size", "set aside"):
+    for name in ("phase", "iteration", "saved", "age", "files", "records", "size", "aside"):
         table.add_column(name, justify="left" if name in {"phase", "saved"} else "right", no_wrap=True)
     for one in found:
         table.add_row(

@@ -61,6 +61,8 @@ class CheckpointManager:
         _check_number("save_interval_seconds", save_interval_seconds, least=0)
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
+        if "\0" in os.fspath(checkpoint_dir):
+            raise InvalidArgument("checkpoint_dir: a path cannot hold a NUL character.")
         self._place = Place(current(), Path(checkpoint_dir), phase)
         self.phase = phase
         self.checkpoint_dir = self._place.path

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from milepost.checkpoint import decode
 from milepost.clock import Clock, SystemClock
-from milepost.errors import InvalidArgument
+from milepost.errors import CorruptCheckpoint, InvalidArgument
 from milepost.fs import current
-from milepost.run import Place, load_current
+from milepost.run import Loaded, Place, load_current
 from milepost.run.manifest import RUNS
+from milepost.stores import RunFiles
 
 _SECONDS_PER_HOUR = 3600
 
@@ -45,7 +47,6 @@ class Latest:
     timestamp: str
     state: Any
     metadata: Any
-    damage: list[str]
 
 
 def phases(root: Path, clock: Clock | None = None) -> list[PhaseReport]:
@@ -65,8 +66,8 @@ def phases(root: Path, clock: Clock | None = None) -> list[PhaseReport]:
     return [_phase(root, path, now) for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
 
 
-def latest(root: Path, phase: str) -> Latest | None:
-    """Return the newest saved state of *phase*, or None if there is none.
+def latest(root: Path, phase: str) -> tuple[Latest | None, list[str]]:
+    """Return the newest saved state of *phase* (None if there is none), and what is damaged there.
 
     Raises:
         InvalidArgument: The phase's name cannot be one.
@@ -75,14 +76,25 @@ def latest(root: Path, phase: str) -> Latest | None:
     """
     store = Place(current(), root, phase).existing()
     if store is None:
-        return None
+        return None, []
     with store.folder:
         loaded = load_current(store)
     progress = loaded.progress
-    if progress is None:
-        return None
     damage = [str(error) for error in loaded.damage]
-    return Latest(phase, progress.iteration, progress.timestamp, progress.state, progress.metadata, damage)
+    if progress is None:
+        return None, damage
+    return Latest(phase, progress.iteration, progress.timestamp, progress.state, progress.metadata), damage
+
+
+def _damaged_checkpoints(store: RunFiles, loaded: Loaded) -> list[str]:
+    """Verify every byte of all checkpoints: loading looked no further than the newest good one."""
+    damage = []
+    for entry in loaded.entries:
+        try:
+            decode(entry.name, store.read(entry.name, group_may_write=True))
+        except (CorruptCheckpoint, FileNotFoundError) as error:
+            damage.append(f"{store.folder.path}/{error}")
+    return damage
 
 
 def _phase(root: Path, path: Path, now: float) -> PhaseReport:
@@ -92,6 +104,8 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         return PhaseReport(name, str(path), None, None, None, 0, 0, 0)
     with store.folder:
         loaded = load_current(store)
+        damage = [str(error) for error in loaded.damage]
+        damage += [line for line in _damaged_checkpoints(store, loaded) if line not in damage]
         names = store.names()
         size = sum(store.folder.files.stat_name(store.folder.handle, one).size for one in names if one != RUNS)
     aside = path / RUNS
@@ -106,5 +120,5 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         records=len(loaded.history.reading.lines) if loaded.history else 0,
         size_bytes=size,
         set_aside=sorted(run.name for run in aside.iterdir()) if aside.is_dir() else [],
-        damage=[str(error) for error in loaded.damage],
+        damage=damage,
     )

@@ -70,6 +70,34 @@ def test_damage_is_told_and_has_an_exit_code(saved: Path) -> None:
     assert checkpoint.name in listed.stderr
 
 
+def test_damage_without_any_good_state_is_not_called_nothing(saved: Path) -> None:
+    """Where every checkpoint is damaged, showing tells which, and leaves with 65."""
+    for path in (saved / "phase_3").glob("checkpoint_*.json"):
+        path.write_bytes(path.read_bytes().replace(b"books", b"boOks"))
+    done = run("show", "phase_3", "--dir", saved)
+    assert done.returncode == 65
+    assert "digest does not match" in done.stderr
+    assert "no intact state" in done.stderr
+
+
+def test_an_older_damaged_checkpoint_is_told_too(saved: Path) -> None:
+    """Listing verifies every checkpoint, also those behind a good newer one."""
+    (old,) = (saved / "phase_3").glob("checkpoint_*.json")
+    old.write_bytes(old.read_bytes().replace(b"books", b"boOks"))
+    milepost.CheckpointManager("phase_3", saved).save_checkpoint(3, {"books": []}, force=True)
+    listed = run("list", "--dir", saved)
+    assert listed.returncode == 65
+    assert old.name in listed.stderr
+
+
+def test_without_its_extra_the_command_says_what_to_install(saved: Path) -> None:
+    """Where typer is not installed, one line says which extra brings it."""
+    code = "import sys; sys.modules['typer'] = None; import milepost.cli"
+    done = subprocess.run([sys.executable, "-c", code], cwd=saved, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "milepost: the command needs typer: pip install 'milepost[cli]'\n"
+
+
 def test_what_is_not_there_is_said(saved: Path) -> None:
     """A folder or phase that does not exist is named, with exit code 2."""
     missing = run("list", "--dir", saved / "nowhere")

@@ -55,11 +55,19 @@ class Folder:
         try:
             folder = cls.open(files, path)
         except FileNotFoundError:
+            if above == path.absolute():
+                raise
             with cls.make(files, above) as parent, translated(path, "make the folder"):
-                with suppress(FileExistsError):
-                    files.make_path(os.fspath(path))
-                parent.sync()
-            return cls.open(files, path)
+                try:
+                    with suppress(FileExistsError):
+                        files.make_path(os.fspath(path))
+                    parent.sync()
+                    return cls.open(files, path)
+                except FileNotFoundError as error:
+                    raise StoreUnavailable(
+                        f"{path}: cannot make the folder: it is not there and cannot be made (a link that leads "
+                        "nowhere, or a filesystem that takes no folders). Use another folder."
+                    ) from error
         with suppress(StoreUnavailable), cls.open(files, above) as parent:  # it may be closed to this user
             parent.sync()
         return folder

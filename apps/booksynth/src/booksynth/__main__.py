@@ -1,9 +1,22 @@
-"""``python -m booksynth`` does what the command ``booksynth`` does."""
+"""Where the command ``booksynth`` and ``python -m booksynth`` begin."""
 
 from __future__ import annotations
 
 import sys
 
-from booksynth.cli import main
+INTERRUPTED = 130
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command and return its exit code; Ctrl-C while it still starts is one line, not a traceback."""
+    try:
+        from booksynth.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        sys.stderr.write("booksynth: stopped before it began; nothing was changed.\n")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -152,7 +152,7 @@ class Terminal:
             self._print("The results:", "green")
         for name in (SUMMARY, CONSOLIDATED, REPORT):
             self._print(f"  {report.outputs[name]}")
-        if report.status == "done":
+        if report.status == "done" and not report.cached:
             self._print("")
             self._print(
                 "Try next: run it again, and the finished result comes back at once. Or run it with "
@@ -163,15 +163,13 @@ class Terminal:
         return f"{self._done}/{self._total}"
 
     def _print(self, text: str, style: str = "", *, cut: bool = False) -> None:
-        # Names of files and titles may hold what rich would take for markup. What goes to a file
-        # or a pipe keeps its lines whole, so that it can be searched.
+        # Names of files and titles may hold what rich would take for markup. Lines stay whole, so that
+        # what goes to a pipe can be searched, and a path or command on the terminal can be copied.
         shown = Text(text, style=style)
-        if not self.console.is_terminal:
-            self.console.print(shown, soft_wrap=True)
-        elif cut:
+        if cut and self.console.is_terminal:
             self.console.print(shown, overflow="ellipsis", no_wrap=True)
         else:
-            self.console.print(shown, overflow="fold")
+            self.console.print(shown, soft_wrap=True)
 
 
 def _short(name: str) -> str:

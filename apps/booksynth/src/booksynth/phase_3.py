@@ -143,7 +143,8 @@ class _Run:
             if not self._request.dry_run:
                 with self._interrupts.held():
                     manager.clear_all_checkpoints()
-            self._listener.note("Saved progress is set aside: every book is read.")
+            done = "not used" if self._request.dry_run else "deleted"
+            self._listener.note(f"Saved progress is {done}: every book is read.")
             return None, Progress()
         # Every input is compared with what was saved, so age alone makes no progress wrong.
         loaded = manager.get_latest_checkpoint(include_expired=True)

@@ -63,13 +63,13 @@ def _agreement(document: dict[str, Any]) -> str:
     more = len(shared) - len(blocks)
     if more:
         blocks.append(f"And {more:,} more in `consolidated_recommendations.json`.")
-    return "\n\n".join(["## What the shelf agrees on", *blocks])
+    return "\n\n".join(["## What the shelf agrees on", "By number of books.", *blocks])
 
 
 def _agreed(entry: dict[str, Any]) -> str:
     lines = [f"### {escape(entry['title'])}"]
     split = _split(entry["priority_votes"])
-    lines.append(f"{count(entry['book_count'], 'book')}; {split}; confidence {entry['confidence']:g}")
+    lines.append(f"{count(entry['book_count'], 'book')}; {split}; confidence {entry['confidence']:.3g}")
     if entry["description"]:
         lines.append(escape(entry["description"]))
     lines.append("\n".join(f"- {escape(book)}" for book in entry["books"]))
@@ -93,14 +93,15 @@ def _top(document: dict[str, Any]) -> str:
             escape(one["title"]),
             _word(one["priority"]),
             f"{one['book_count']}",
-            f"{one['confidence']:g}",
+            f"{one['confidence']:.3g}",
             escape(", ".join(one["time_estimates"])) or "not given",
             _some(one["books"]),
         )
         for one in entries
     ]
     head = ("Recommendation", "Priority", "Books", "Confidence", "Effort", "Where")
-    return f"## The first {len(rows)}\n\n{_table(head, '--rr--', rows)}"
+    of = f" of {len(document['recommendations']):,}, by priority, then by number of books"
+    return f"## The first {len(rows)}{of}\n\n{_table(head, '--rr--', rows)}"
 
 
 def _some(books: list[str]) -> str:
