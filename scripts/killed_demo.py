@@ -48,9 +48,8 @@ def main() -> int:
     for name in RESULTS:
         first, second = ((folder / name).read_bytes() for folder in (whole, killed))
         same = same and first == second
-        print(
-            f"{'identical' if first == second else 'DIFFERENT'}: {name}, sha256 {hashlib.sha256(second).hexdigest()[:16]}…"
-        )
+        word = "identical" if first == second else "DIFFERENT"
+        print(f"{word}: {name}, sha256 {hashlib.sha256(second).hexdigest()[:16]}…")
     return 0 if same else 1
 
 
