@@ -16,7 +16,7 @@ from milepost.clock import Clock, SystemClock
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
 from milepost.fs import current
 from milepost.retention import is_expired
-from milepost.run import Entry, Loaded, Place, RunWriter, list_entries, load_current, open_writer, running_writer
+from milepost.run import Entry, Loaded, Place, RunWriter, leave, list_entries, load_current, open_writer, running_writer
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600
@@ -63,7 +63,7 @@ class CheckpointManager:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
         if "\0" in os.fspath(checkpoint_dir):
             raise InvalidArgument("checkpoint_dir: a path cannot hold a NUL character.")
-        self._place = Place(current(), Path(checkpoint_dir), phase)
+        self._place = Place(current(), Path(checkpoint_dir).absolute(), phase)
         self.phase = phase
         self.checkpoint_dir = self._place.path
         self.ttl = None if ttl_hours is None else timedelta(hours=ttl_hours)
@@ -106,6 +106,8 @@ class CheckpointManager:
             return None
         if type(iteration) is not int or not 0 <= iteration <= _LARGEST_ITERATION:
             raise InvalidArgument(f"iteration {iteration!r}: a whole number of at least 0 is needed.")
+        if metadata is not None and type(metadata) is not dict:
+            raise InvalidArgument(f"metadata is a {type(metadata).__name__}: a dict is needed.")
         encoded = delta.encode_state(state)
         labels = codec.encode({} if metadata is None else metadata, "metadata")
         now = self._clock.monotonic()
@@ -294,26 +296,23 @@ class CheckpointManager:
         writer = open_writer(
             self._place,
             self._clock,
+            self,
             ttl_seconds=self._ttl_seconds,
             take_up=self._take_up,
             allow_network_filesystem=self._allow_network_filesystem,
         )
         beside = self._seen_beside is not None and self._seen_beside() is writer
         if self._seen not in (None, writer.opened_at) and not beside:
-            if not writer.users:
-                writer.close()
+            leave(writer, self)
             raise StaleState(
                 f"{self.checkpoint_dir}: another process saved progress since this manager loaded it. Nothing was "
                 "written. Load again with get_latest_checkpoint() and go on from there."
             )
-        writer.users.add(self)
         self._writer, self._take_up = writer, True
         return writer
 
     def _leave(self, writer: RunWriter) -> None:
-        writer.users.discard(self)
-        if not writer.users:
-            writer.close()
+        leave(writer, self)
 
     def _forget(self) -> None:
         self._writer, self._seen, self._seen_beside, self._saved_at = None, None, None, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from milepost.fs import current
 from milepost.run import Loaded, Place, load_current
 from milepost.run.manifest import RUNS
 from milepost.stores import RunFiles
+from milepost.stores.translate import translated
 
 _SECONDS_PER_HOUR = 3600
 
@@ -97,6 +99,12 @@ def _damaged_checkpoints(store: RunFiles, loaded: Loaded) -> list[str]:
     return damage
 
 
+def _size(store: RunFiles, name: str) -> int:
+    with suppress(FileNotFoundError), translated(store.folder.path / name, "look at the file"):
+        return store.folder.files.stat_name(store.folder.handle, name).size
+    return 0  # a writer deleted or renamed it meanwhile
+
+
 def _phase(root: Path, path: Path, now: float) -> PhaseReport:
     name = unquote(path.name)
     store = Place(current(), root, name).existing()
@@ -107,7 +115,7 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         damage = [str(error) for error in loaded.damage]
         damage += [line for line in _damaged_checkpoints(store, loaded) if line not in damage]
         names = store.names()
-        size = sum(store.folder.files.stat_name(store.folder.handle, one).size for one in names if one != RUNS)
+        size = sum(_size(store, one) for one in names if one != RUNS)
     aside = path / RUNS
     progress = loaded.progress
     return PhaseReport(

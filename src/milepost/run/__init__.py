@@ -2,7 +2,7 @@
 
 from milepost.run.place import Place
 from milepost.run.progress import Entry, Loaded, Progress, list_entries, load, load_current
-from milepost.run.shared import open_writer, running_writer
+from milepost.run.shared import leave, open_writer, running_writer
 from milepost.run.writer import RunWriter
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Place",
     "Progress",
     "RunWriter",
+    "leave",
     "list_entries",
     "load",
     "load_current",

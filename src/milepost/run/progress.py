@@ -83,11 +83,15 @@ _Change = tuple[int, float, bytes]  # sequence, time, encoded value
 
 
 class _Reset(NamedTuple):
-    """A roll-back in the journal at *sequence*, from checkpoint *number* to the one of order *target* or to nothing."""
+    """A roll-back in the journal at *sequence*, from checkpoint *number* to the one of order *target* or to nothing.
+
+    *old* names the files of the old manager, which have no numbers, that it voided.
+    """
 
     sequence: int
     number: int
     target: tuple[int, float, str] | None
+    old: frozenset[str]
 
 
 def load_current(store: RunFiles) -> Loaded:
@@ -97,15 +101,19 @@ def load_current(store: RunFiles) -> Loaded:
         NotDecodable: The manifest is of a newer format.
         StorageError: The medium refused, or a writer deleted what was listed, look after look.
     """
-    try:
-        manifest = read_manifest(store)
-    except CorruptDocument as error:  # all it says stands in the journal and the checkpoints as well
-        loaded = load(store)
-        loaded.damage.append(error)
-        return loaded
-    if manifest is not None and manifest.leaving:
-        return Loaded()
-    return load(store, manifest.run if manifest else None)
+    for _ in range(_RETRIES):
+        try:
+            manifest = read_manifest(store)
+        except CorruptDocument as error:  # all it says stands in the journal and the checkpoints as well
+            loaded = load(store)
+            loaded.damage.append(error)
+            return loaded
+        if manifest is not None and manifest.leaving:
+            return Loaded()
+        loaded = load(store, manifest.run if manifest else None)
+        if not loaded.damage or read_manifest(store) == manifest:  # else the run was set aside under our eyes
+            return loaded
+    raise _too_fast(store)
 
 
 def load(store: RunFiles, run: str | None = None) -> Loaded:
@@ -216,15 +224,19 @@ def _changes(history: History) -> tuple[list[_Reset], list[_Change]]:
         if record.value.startswith(RESET_START):
             reset = cast("dict[str, Any]", codec.decode(record.value))
             target = reset["reset"]
-            resets.append(_Reset(sequence, reset["number"], tuple(target) if target else None))
+            order = tuple(target) if target else None
+            resets.append(_Reset(sequence, reset["number"], order, frozenset(reset["old"])))
         else:
             changes.append((sequence, record.time, record.value))
     return resets, changes
 
 
 def _is_void(entry: Entry, resets: list[_Reset]) -> bool:
-    taken_at = entry.head.position.sequence if entry.head.position else 0
-    return any(taken_at < reset.sequence and (reset.target is None or entry.order > reset.target) for reset in resets)
+    if not entry.head.number:
+        return any(entry.name in reset.old for reset in resets)
+    return any(
+        entry.head.number <= reset.number and (reset.target is None or entry.order > reset.target) for reset in resets
+    )
 
 
 def _check_run(entry: Entry, run: str | None) -> None:

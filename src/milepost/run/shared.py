@@ -31,19 +31,27 @@ class _Registry:
     def __init__(self) -> None:
         self.mutex = threading.RLock()
         self.writers: weakref.WeakValueDictionary[_Key, RunWriter] = weakref.WeakValueDictionary()
+        self.stores: set[RunFiles] = set()  # also those whose writer is being collected: a fork must let go of them
 
 
 _registry = _Registry()
 
 
 def open_writer(
-    place: Place, clock: Clock, *, ttl_seconds: float | None, take_up: bool, allow_network_filesystem: bool
+    place: Place,
+    clock: Clock,
+    user: object,
+    *,
+    ttl_seconds: float | None,
+    take_up: bool,
+    allow_network_filesystem: bool,
 ) -> RunWriter:
     """Return this process's writer of the phase at *place*, opened if it is not open yet.
 
     Args:
         place: The phase's folder.
         clock: The clock.
+        user: Who asks; the writer is closed when its last user leaves.
         ttl_seconds: The age beyond which progress is set aside under ``runs/`` and a new run begins.
         take_up: Go on with the progress whatever its age.
         allow_network_filesystem: See `WriterLock.take`.
@@ -60,16 +68,29 @@ def open_writer(
         writer = _registry.writers.get(key)
         if writer is not None and not writer.closed:
             store.folder.close()
+            writer.users.add(user)
             return writer
         try:
             store.lock(clock, allow_network_filesystem=allow_network_filesystem)
             writer = _begin(store, place, clock, None if take_up else ttl_seconds)
-            weakref.finalize(writer, _close_quietly, store, os.getpid())
+            weakref.finalize(writer, _close_quietly, store, writer.mutex, os.getpid())
             _registry.writers[key] = writer
+            _registry.stores.add(store)
+            writer.users.add(user)
         except BaseException:
+            if writer is not None:
+                writer.closed = True  # it may be registered already, and a kept traceback keeps it alive
             store.close(clean=False)
             raise
         return writer
+
+
+def leave(writer: RunWriter, user: object) -> None:
+    """Let *user* go; the last one closes the writer, under the mutex, so that nobody joins or opens meanwhile."""
+    with _registry.mutex:
+        writer.users.discard(user)
+        if not writer.users:
+            writer.close()
 
 
 def running_writer(place: Place) -> RunWriter | None:
@@ -149,14 +170,20 @@ def _key(store: RunFiles) -> _Key:
     return id(store.folder.files), *store.folder.identity()
 
 
-def _close_quietly(store: RunFiles, pid: int) -> None:
+def _close_quietly(store: RunFiles, mutex: threading.RLock, pid: int) -> None:
     """Close what nobody uses any more, also at the interpreter's end; only the process that opened it may."""
     if pid != os.getpid():
+        _registry.stores.discard(store)
         return
+    if not mutex.acquire(blocking=False):
+        return  # the interpreter ends below a daemon thread's save: cutting the file under it would lose that save
     try:
         store.close()
     except MilepostError as error:
         log.warning("%s", error)
+    finally:
+        _registry.stores.discard(store)
+        mutex.release()
 
 
 def _after_fork_in_child() -> None:
@@ -164,7 +191,10 @@ def _after_fork_in_child() -> None:
     _registry.mutex = threading.RLock()
     for writer in list(_registry.writers.values()):
         writer.abandon()
+    for store in list(_registry.stores):
+        store.close(clean=False)
     _registry.writers.clear()
+    _registry.stores.clear()
 
 
 os.register_at_fork(

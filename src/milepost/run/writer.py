@@ -46,7 +46,7 @@ class RunWriter:
         self._journal = journal
         self._entries = loaded.entries
         self._number = loaded.last_number
-        self._mutex = threading.RLock()
+        self.mutex = threading.RLock()
         self._state: EncodedState | None = None
         self._labels: tuple[int, bytes] | None = None
         self._in_file = False
@@ -83,7 +83,7 @@ class RunWriter:
         """
         with self._alone():
             change = difference(self._state, state) if self._state is not None else {}
-            if to_file and self._in_file and change is None and not self.store.poisoned:
+            if to_file and self._in_file and change is None and not self.store.poisoned and self._stands():
                 self._journal_change({}, iteration, metadata, ttl_seconds)
                 return self.path / self._entries[0].name
             if to_file or self._state is None or self.store.poisoned:
@@ -133,20 +133,21 @@ class RunWriter:
 
     def close(self) -> None:
         """Cut the padding, state the journal's end, and let go of the lock."""
-        with self._mutex:
+        with self.mutex:
             if not self.closed:
                 self.closed = True
                 self.store.close()
 
     def abandon(self) -> None:
         """Let go of every handle without touching a byte: for a forked child, whose parent goes on writing."""
+        self.mutex = threading.RLock()  # another thread of the parent may have held it, for ever here
         self.closed = True
         self.store.close(clean=False)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let one call work at a time. What breaks one off (Ctrl-C, a handler's exception) is treated as a crash."""
-        with self._mutex:
+        with self.mutex:
             if self._unfinished:
                 if calls_under_way((RunWriter.save, RunWriter.delete, RunWriter.clear), self) > 1:
                     raise Reentered
@@ -176,7 +177,9 @@ class RunWriter:
         """Record that everything behind *target* is void."""
         if self.store.poisoned:
             self.store.restart_journal()
-        value = {"reset": list(target.order) if target else None, "number": self._number}
+        behind = [entry for entry in self._entries if target is None or entry.order > target.order]
+        old = [entry.name for entry in behind if not entry.head.number]
+        value = {"reset": list(target.order) if target else None, "number": self._number, "old": old}
         encoded = orjson.dumps(value)
         assert encoded.startswith(RESET_START)
         self._journal.append(Kind.STATE, encoded)
@@ -230,6 +233,10 @@ class RunWriter:
             log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
         log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, size)
         return self.path / name
+
+    def _stands(self) -> bool:
+        """Tell whether the newest checkpoint is still there: somebody may have deleted it beside us."""
+        return self.store.has(self._entries[0].name)
 
     def _moved_to(self, entry: Entry | None) -> None:
         """Keep what a later load would find, so that its reader can tell whether somebody else moved on."""

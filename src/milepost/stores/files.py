@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from milepost.clock import Clock
-from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError
+from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError, StoreUnavailable
 from milepost.fs import TEMPORARY_SUFFIX, Content
 from milepost.records import Position, Record, encode_lines, start_of
 from milepost.stores.appender import Appender
@@ -104,6 +104,13 @@ class RunFiles:
         appender = self._open_end()
         if appender.position.sequence != expected:
             raise Fenced(f"{self.folder.path}: record {expected + 1} is taken: another writer took this run over.")
+        assert self._head is not None
+        if not self.folder.has(name := segment_name(self._head.segment)):
+            appender.poisoned = True
+            raise StoreUnavailable(
+                f"{self.folder.path / name}: this journal was deleted while it was open; nothing was saved. "
+                "Close this manager, load again, and go on from there."
+            )
         lines, end = encode_lines(records, appender.position)
         if HEAD_BYTES < appender.offset > self._segment_bytes - len(lines):
             appender = self._rotate(appender)

@@ -68,8 +68,12 @@ class Folder:
                         f"{path}: cannot make the folder: it is not there and cannot be made (a link that leads "
                         "nowhere, or a filesystem that takes no folders). Use another folder."
                     ) from error
-        with suppress(StoreUnavailable), cls.open(files, above) as parent:  # it may be closed to this user
-            parent.sync()
+        try:
+            with suppress(StoreUnavailable), cls.open(files, above) as parent:  # it may be closed to this user
+                parent.sync()
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     def child(self, name: str, *, create: bool = False) -> Folder:

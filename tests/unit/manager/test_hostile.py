@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -182,9 +184,18 @@ def test_files_are_private(world: World) -> None:
     assert [name for name, mode in modes.items() if mode == 0o700] == [PHASE]
 
 
+@pytest.fixture
+def open_world() -> Iterator[World]:
+    """A world in a folder that every user can walk down to, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield World(Path(folder) / "root")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
-def test_a_reader_needs_no_right_to_write(world: World) -> None:
+def test_a_reader_needs_no_right_to_write(open_world: World) -> None:
     """A user who may only read lists and loads, changes nothing, and is refused by type when saving."""
+    world = open_world
     with world.manager() as manager:
         manager.save_checkpoint(1, {"n": 1})
         manager.save_checkpoint(2, {"n": 2})
@@ -195,9 +206,8 @@ def test_a_reader_needs_no_right_to_write(world: World) -> None:
     before = snapshot(world.root)
 
     def reader() -> object:
-        os.chdir(world.root)  # nobody else can walk down to it
         os.setuid(65534)
-        theirs = World(Path())
+        theirs = World(world.root)
         theirs.clock = world.clock
         assert len(theirs.manager().list_checkpoints()) == 1
         try:
