@@ -388,3 +388,16 @@ def test_shard_of_another_format_is_read_again(
     assert done.report["books_read"] == 2
     assert done.report["changed"] == done.report["new"] == []
     assert results(output) == undisturbed
+
+
+def test_progress_of_another_program_is_not_used(settled_shelf: Path, output: Path) -> None:
+    """A checkpoint of the same phase whose content has another form is passed over with a word, and every book is read."""
+    folder = output / "checkpoints" / "phase_3"
+    folder.mkdir(parents=True)
+    odd = {"phase": "phase_3", "iteration": 3, "timestamp": "2025-10-18T10:30:45", "metadata": [1]}
+    for number, state in enumerate(({"format": 1, "books": ["a"]}, {"format": 1, "books": {}}, [])):
+        path = folder / f"checkpoint_2025101{number}_103045_iter3.json"
+        path.write_text(json.dumps({**odd, "state": state}))
+    done = support.phase_3(settled_shelf, output)
+    assert done.code == 0
+    assert len(done.opened) == done.report["books_read"] > 0

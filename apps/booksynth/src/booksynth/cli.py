@@ -25,6 +25,7 @@ from milepost.errors import (
     DamageError,
     StorageError,
     StoreUnavailable,
+    UsageError,
 )
 
 DONE = 0
@@ -120,7 +121,7 @@ def phase_3(
             with _logging(request, terminal):
                 report = run(request, terminal, interrupts)
                 _tell(report, terminal, as_json)
-    except (ConfigError, InputError) as error:
+    except (ConfigError, InputError, UsageError) as error:
         _leave(str(error), USAGE)
     except ContentionError as error:
         _leave(str(error), BUSY)

@@ -53,17 +53,18 @@ def load(checkpoint: Mapping[str, Any] | None) -> Progress:
     """Return the progress that a checkpoint holds; none where it is of another release."""
     if checkpoint is None:
         return Progress()
-    state = checkpoint["state"]
-    if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
+    state, metadata = checkpoint["state"], checkpoint["metadata"]
+    ours = isinstance(state, dict) and isinstance(state.get("books"), dict) and isinstance(metadata, dict)
+    if not ours or state.get("format") != STATE_FORMAT:
         log.warning("the saved progress is of another version of booksynth: every book is read")
         return Progress()
-    entries = {name: load_entry(data) for name, data in state.get("books", {}).items()}
+    entries = {name: load_entry(data) for name, data in state["books"].items()}
     progress = Progress(
         {name: entry for name, entry in entries.items() if entry is not None},
         list(state.get("inputs", [])),
         checkpoint["iteration"],
     )
-    if checkpoint["metadata"].get("status") == COMPLETE["status"]:
+    if metadata.get("status") == COMPLETE["status"]:
         progress.fingerprint = state["result"]["fingerprint"]
         progress.outputs = state["result"]["outputs"]
     return progress
