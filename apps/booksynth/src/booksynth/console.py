@@ -163,13 +163,13 @@ class Terminal:
         return f"{self._done}/{self._total}"
 
     def _print(self, text: str, style: str = "", *, cut: bool = False) -> None:
-        # Names of files and titles may hold what rich would take for markup. Lines stay whole, so that
-        # what goes to a pipe can be searched, and a path or command on the terminal can be copied.
+        # Names of files and titles may hold what rich would take for markup. What goes to a pipe keeps its
+        # lines whole, to be searched; so does what is indented on the terminal: paths, to be copied.
         shown = Text(text, style=style)
         if cut and self.console.is_terminal:
             self.console.print(shown, overflow="ellipsis", no_wrap=True)
         else:
-            self.console.print(shown, soft_wrap=True)
+            self.console.print(shown, soft_wrap=not self.console.is_terminal or text.startswith("  "))
 
 
 def _short(name: str) -> str:
