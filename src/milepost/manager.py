@@ -289,10 +289,11 @@ class CheckpointManager:
 
     def _open(self) -> RunWriter:
         """Become the phase's writer, unless it moved on since this object loaded."""
-        if self._writer is not None and not self._writer.closed:
+        open_already = self._writer  # another thread may close this object meanwhile
+        if open_already is not None and not open_already.closed:
             if self._take_up:
-                return self._writer
-            self._leave(self._writer)  # what it wrote has expired meanwhile: opening again sets it aside
+                return open_already
+            self._leave(open_already)  # what it wrote has expired meanwhile: opening again sets it aside
         writer = open_writer(
             self._place,
             self._clock,
@@ -305,8 +306,8 @@ class CheckpointManager:
         if self._seen not in (None, writer.opened_at) and not beside:
             leave(writer, self)
             raise StaleState(
-                f"{self.checkpoint_dir}: another process saved progress since this manager loaded it. Nothing was "
-                "written. Load again with get_latest_checkpoint() and go on from there."
+                f"{self.checkpoint_dir}: another process saved progress since this manager loaded it, or another object "
+                "cleared it. Nothing was written. Load again with get_latest_checkpoint() and go on from there."
             )
         self._writer, self._take_up = writer, True
         return writer

@@ -122,6 +122,23 @@ def test_the_reserve_lets_a_last_save_land() -> None:
     assert found["iteration"] == 3
 
 
+def test_the_reserve_is_there_after_a_checkpoint_found_no_room() -> None:
+    """When a forced save found no room, a small change is still saved in the space written ahead."""
+    left = disk()
+    with use(left):
+        saver = manager()
+        saver.save_checkpoint(1, PLAN[1])
+        saver.save_checkpoint(2, PLAN[2])
+        left.capacity = _used_bytes(left)
+        with pytest.raises(DiskFull):
+            saver.save_checkpoint(3, PLAN[3], force=True)
+        assert saver.save_checkpoint(3, PLAN[3]) is None
+    with use(left.crash()):
+        found = manager(clock=Clock()).get_latest_checkpoint()
+    assert found is not None
+    assert found["state"] == PLAN[3]
+
+
 def _save_for_ever(saver: CheckpointManager) -> None:
     while True:
         saver.save_checkpoint(2, {**PLAN[2], "more": os.urandom(500).hex()})

@@ -16,7 +16,7 @@ import orjson
 from milepost import checkpoint
 from milepost.clock import Clock
 from milepost.delta import EncodedState, difference
-from milepost.errors import ForeignCheckpoint, MilepostError, Reentered, StorageError
+from milepost.errors import DiskFull, ForeignCheckpoint, MilepostError, Reentered, StorageError, StoreUnavailable
 from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
@@ -219,9 +219,14 @@ class RunWriter:
         name = self._free_name(moment, iteration)
         data = checkpoint.encode(head, metadata, *state.pieces())
         # Until the file stands for certain, nothing may build on what is believed to be in it.
-        self._state = None
+        before, self._state = self._state, None
         self._number += 1
-        self.store.replace(name, data)
+        try:
+            self.store.replace(name, data)
+        except (DiskFull, StoreUnavailable):
+            if not self.store.has(name):  # it certainly does not stand, so changes may go on from what was before
+                self._state = before
+            raise
         size = sum(map(len, data))
         self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
