@@ -306,8 +306,8 @@ class CheckpointManager:
         if self._seen not in (None, writer.opened_at) and not beside:
             leave(writer, self)
             raise StaleState(
-                f"{self.checkpoint_dir}: another process saved progress since this manager loaded it, or another object "
-                "cleared it. Nothing was written. Load again with get_latest_checkpoint() and go on from there."
+                f"{self.checkpoint_dir}: another process saved progress since this manager loaded it, or another "
+                "object cleared it. Nothing was written. Load again with get_latest_checkpoint() and go on from there."
             )
         self._writer, self._take_up = writer, True
         return writer
