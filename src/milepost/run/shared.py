@@ -10,11 +10,11 @@ import weakref
 from milepost import codec, delta
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, MilepostError, NotEncodable, Reentered
-from milepost.journal import Journal
 from milepost.retention import is_expired
 from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
-from milepost.run.progress import Loaded, load
+from milepost.run.progress import Loaded
+from milepost.run.recovery import open_journal, recover
 from milepost.run.reentry import calls_under_way
 from milepost.run.writer import RunWriter
 from milepost.stores import RunFiles
@@ -116,30 +116,20 @@ def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | Non
         store.close_journal()
         set_aside(store, manifest)
         manifest, loaded = _recovered(store, place, clock, None)
-    assert loaded.history is not None
     store.delete(loaded.void, durable=False)
-    journal = Journal(store, clock, loaded.history.end)
-    journal.open(loaded.history.last())
+    journal = open_journal(store, clock, loaded)
     writer = RunWriter(store, clock, manifest, journal, loaded, opened_at)
     _adopt(writer, loaded)
     return writer
 
 
 def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest | None) -> tuple[Manifest, Loaded]:
-    """Bring the journal into order and load what it leads to."""
-    run = manifest.run if manifest else store.folder.files.token()
-    reading = store.recover(run, known=manifest is not None)
-    for damaged in reading.damage:
-        log.error(
-            "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
-        )
-    for warning in reading.warnings:
-        log.warning("%s", warning)
-    if manifest is None:
-        manifest = Manifest(reading.run or run, place.phase, clock.now())
-        write_manifest(store, manifest)
-    loaded = load(store, manifest.run)
-    loaded.damage += [damaged.error for damaged in reading.damage]
+    """Recover the run that the manifest names, or give the one that is found its manifest."""
+    if manifest is not None:
+        return manifest, recover(store, manifest.run, known=True)[1]
+    run, loaded = recover(store, store.folder.files.token(), known=False)
+    manifest = Manifest(run, place.phase, clock.now())
+    write_manifest(store, manifest)
     return manifest, loaded
 
 

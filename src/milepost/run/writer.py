@@ -21,7 +21,8 @@ from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
 from milepost.run.manifest import MANIFEST, Manifest, remove_set_aside
-from milepost.run.progress import RESET_START, Entry, Loaded, Mark, load
+from milepost.run.progress import RESET_START, Entry, Loaded, Mark
+from milepost.run.recovery import open_journal, recover
 from milepost.run.reentry import calls_under_way
 from milepost.stores import RunFiles
 from milepost.stores.segments import QUARANTINE_SUFFIX
@@ -163,13 +164,8 @@ class RunWriter:
     def _start_again(self) -> None:
         """Recover from the disk, lock in hand: nobody knows how far the call came that was broken off."""
         self.store.close_journal(clean=False)
-        reading = self.store.recover(self._manifest.run, known=True)
-        for damaged in reading.damage:
-            log.error("%s", damaged.error)
-        loaded = load(self.store, self._manifest.run)
-        assert loaded.history is not None
-        self._journal = Journal(self.store, self._clock, loaded.history.end)
-        self._journal.open(loaded.history.last())
+        _, loaded = recover(self.store, self._manifest.run, known=True)
+        self._journal = open_journal(self.store, self._clock, loaded)
         self._entries, self._number, self.mark = loaded.entries, loaded.last_number, loaded.mark
         self._state, self._labels, self._in_file = None, None, False
 

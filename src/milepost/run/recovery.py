@@ -1,0 +1,49 @@
+"""From a locked folder to an open journal: the same for a new writer and for one whose call was broken off."""
+
+from __future__ import annotations
+
+import logging
+
+from milepost.clock import Clock
+from milepost.journal import Journal
+from milepost.run.progress import Loaded, load
+from milepost.stores import RunFiles
+
+log = logging.getLogger(__name__)
+
+
+def recover(store: RunFiles, run: str, *, known: bool) -> tuple[str, Loaded]:
+    """Bring the journal into order, and return the run's id with what the journal and the checkpoints lead to.
+
+    Args:
+        store: The run's folder, locked.
+        run: The run's id, or one for it should it have none.
+        known: Whether the run is certainly this one.
+
+    Raises:
+        StorageError: The medium refused.
+    """
+    reading = store.recover(run, known=known)
+    for damaged in reading.damage:
+        log.error(
+            "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
+        )
+    for warning in reading.warnings:
+        log.warning("%s", warning)
+    run = run if known else reading.run or run
+    loaded = load(store, run)
+    loaded.damage += [damaged.error for damaged in reading.damage]
+    return run, loaded
+
+
+def open_journal(store: RunFiles, clock: Clock, loaded: Loaded) -> Journal:
+    """Return the journal behind what was loaded, opened by this process.
+
+    Raises:
+        StorageError: The medium refused.
+        Fenced: Another writer took the slot.
+    """
+    assert loaded.history is not None, "a recovered store has a journal"
+    journal = Journal(store, clock, loaded.history.end)
+    journal.open(loaded.history.last())
+    return journal
