@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 Facts = dict[str, float | str]
 
 
-class Subject(ABC):
+class Subject:
     """One contender at work, in a process of its own. Only `run` is timed."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -21,9 +20,9 @@ class Subject(ABC):
     def prepare(self, number: int) -> None:
         """Make ready for turn *number*, counted from 0; turn 0 warms up and does not count."""
 
-    @abstractmethod
     def run(self) -> None:
         """Do the work once."""
+        raise NotImplementedError
 
     def settle(self) -> Facts:
         """Leave nothing behind that would burden the next contender; return what else was observed."""
