@@ -33,6 +33,7 @@ class Kind(StrEnum):
     INTENT = "intent"
     STATE = "state"
     COMPLETED = "completed"
+    CODE = "code"
     SEALED = "sealed"
 
 
@@ -47,7 +48,9 @@ class Record(NamedTuple):
     """One entry of a journal.
 
     *time* is in seconds since 1970-01-01 UTC, *seconds* a duration, *attempt* the fencing token of the
-    process that wrote it, *input* the digest of an item's input, *value* the encoded value (JSON bytes).
+    process that wrote it, *group* what kind of thing the key names where it is not an item of the only loop,
+    *input* the digest of an item's input, *code* that of the function that made the value, *value* the encoded
+    value (JSON bytes).
     """
 
     kind: Kind
@@ -57,6 +60,8 @@ class Record(NamedTuple):
     seconds: float | None = None
     input: str | None = None
     value: bytes | None = None
+    group: str | None = None
+    code: str | None = None
 
 
 def digest(*pieces: bytes | memoryview) -> str:
@@ -76,7 +81,7 @@ def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
     """Return the line of *record*, newline included, and the position behind it."""
     sequence = after.sequence + 1
     fields: dict[str, Any] = {"sequence": sequence, "kind": record.kind, "time": record.time, "attempt": record.attempt}
-    for name in ("key", "seconds", "input"):
+    for name in ("group", "key", "seconds", "input", "code"):
         content = getattr(record, name)
         if content is not None:
             fields[name] = content
@@ -116,6 +121,8 @@ def decode_line(line: bytes) -> Record:
             seconds=fields.get("seconds"),
             input=fields.get("input"),
             value=value,
+            group=fields.get("group"),
+            code=fields.get("code"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NotDecodable(

@@ -1,0 +1,31 @@
+"""What the runners of a loop are given and give back; plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+
+class Pending(NamedTuple):
+    """An *item* to be worked on, known by its *key*; *options* are keyword arguments the function gets besides it."""
+
+    key: str
+    item: Any
+    options: dict[str, Any] = {}  # noqa: RUF012 -- never changed; a fresh dict per item would cost memory
+
+
+class Finished(NamedTuple):
+    """An item whose work ended: with a *value*, or with an *error* after the last of its *attempts*.
+
+    *seconds* is how long its last attempt took.
+    """
+
+    key: str
+    seconds: float
+    value: Any = None
+    error: BaseException | None = None
+    attempts: int = 1
+
+
+Record = Callable[[Sequence[Finished]], None]
+"""Makes what finished together durable, as one batch with one sync. An error leaves none of it acknowledged."""
