@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks import syncs, tables
+from benchmarks import environments, readme, syncs, tables
+from benchmarks.environments import CHECKOUT
 from benchmarks.harness import measure
 from benchmarks.model import Workload
-from benchmarks.resident import CHECKOUT
 from benchmarks.results import Result, result_of
 from benchmarks.surroundings import describe
 from benchmarks.workloads import WORKLOADS
@@ -28,11 +29,13 @@ def main(
     repeats: Annotated[int, typer.Option(min=5, help="How many repeats; at least five.")] = 7,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables on a terminal too.")] = False,
+    in_brief: Annotated[bool, typer.Option("--readme", help="Print the README's table as well.")] = False,
+    peers: Annotated[bool, typer.Option(help="Measure the peers too, each in an environment of its own.")] = True,
     folder: Annotated[Path | None, typer.Option(help="Work here instead of build/bench: another disk, say.")] = None,
     list_names: Annotated[bool, typer.Option("--list", help="Name the workloads and leave.")] = False,
 ) -> None:
     """Measure what Milepost costs, as ratios of medians to the floor of the same run."""
-    chosen = _chosen(only or [], quick=quick)
+    chosen = _chosen(only or [], quick=quick, peers=peers)
     if list_names:
         print("\n".join(workload.name for workload in chosen))
         return
@@ -43,6 +46,7 @@ def main(
     if surroundings["filesystem"] in {"tmpfs", "ramfs", "overlay"}:
         print("This filesystem keeps files in memory or in layers, so syncs say little here; see --folder.")
     strace = syncs.counter()
+    begun = time.monotonic()
     results = []
     with tempfile.TemporaryDirectory(dir=place) as scratch:
         for workload in chosen:
@@ -50,22 +54,39 @@ def main(
             burst = min(workload.burst, _QUICK_BURST) if quick else workload.burst
             results.append(result_of(workload, measure(workload, burst, repeats, Path(scratch), strace)))
     tables.show(results, markdown=markdown)
+    if in_brief:
+        print("\n" + "\n".join(readme.table(results)))
+    took = time.monotonic() - begun
+    print(f"\nAll of it took {took / 60:.0f} minutes.")
     if json_file is not None:
         json_file.write_text(json.dumps(_document(surroundings, results), indent=2) + "\n", encoding="utf-8")
-    if any(row.seconds is None for result in results for row in result.rows):
+    if _name_unmeasured(results):
         raise typer.Exit(1)
 
 
-def _chosen(only: list[str], *, quick: bool) -> list[Workload]:
+def _name_unmeasured(results: list[Result]) -> bool:
+    """Say at the very end what was asked for and not measured."""
+    unmeasured = [(result, row) for result in results for row in result.rows if row.seconds is None]
+    for result, row in unmeasured:
+        print(f"NOT MEASURED: {result.workload.name}, {row.contender}: {row.reason}", file=sys.stderr)
+    return bool(unmeasured)
+
+
+def _chosen(only: list[str], *, quick: bool, peers: bool) -> list[Workload]:
     unknown = [name for name in only if not any(_matches(workload, name) for workload in WORKLOADS)]
     if unknown:
         names = ", ".join(workload.name for workload in WORKLOADS)
         raise typer.BadParameter(f"{', '.join(unknown)}: no such workload; there are {names}")
     return [
-        workload
+        workload if peers else without_peers(workload)
         for workload in WORKLOADS
         if (any(_matches(workload, name) for name in only) if only else not (quick and workload.is_slow))
     ]
+
+
+def without_peers(workload: Workload) -> Workload:
+    """Return the workload with those contenders only that need no environment of their own."""
+    return replace(workload, contenders=tuple(one for one in workload.contenders if one.environment is None))
 
 
 def _matches(workload: Workload, name: str) -> bool:
@@ -75,12 +96,14 @@ def _matches(workload: Workload, name: str) -> bool:
 def _document(surroundings: dict[str, str | int], results: list[Result]) -> dict[str, object]:
     return {
         "surroundings": surroundings,
+        "peers": environments.versions(),
         "workloads": [
             {
                 "name": result.workload.name,
                 "group": result.workload.group,
                 "label": result.workload.label,
                 "floor": result.workload.floor,
+                "operations": result.workload.operations,
                 "contenders": [asdict(row) for row in result.rows],
             }
             for result in results

@@ -24,7 +24,8 @@ class Series:
     seconds: list[float] = field(default_factory=list)
     facts: list[Facts] = field(default_factory=list)
     syncs: float | None = None
-    failed: bool = False
+    reason: str | None = None
+    """Why it was not measured."""
 
 
 def measure(workload: Workload, burst: int, repeats: int, scratch: Path, strace: str | None) -> list[Series]:
@@ -38,40 +39,43 @@ def measure(workload: Workload, burst: int, repeats: int, scratch: Path, strace:
         strace: What counts syncs, or None.
     """
     series = [Series(contender) for contender in workload.contenders]
-    folder = scratch / workload.name
+    folder, shared = scratch / workload.name, scratch / "shared"
     try:
         with ExitStack() as stack:
-            residents = _started(workload, series, folder, stack)
+            residents = _started(workload, series, folder, shared, stack)
             for number in range(repeats * burst + 1):
                 _round(residents, series, number)
         for one in series:
             one.seconds = [median(turns) for turns in _batches(one.seconds, burst)]
-            if strace and workload.counts_syncs and not one.failed:
-                one.syncs = _counted(strace, workload, one.contender, folder)
+            if strace and workload.counts_syncs and one.reason is None:
+                one.syncs = _counted(strace, workload, one.contender, folder, shared)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return series
 
 
-def _started(workload: Workload, series: list[Series], folder: Path, stack: ExitStack) -> dict[int, Resident]:
+def _started(
+    workload: Workload, series: list[Series], folder: Path, shared: Path, stack: ExitStack
+) -> dict[int, Resident]:
     residents = {}
     for index, one in enumerate(series):
+        place = folder / f"{index}-timed"
         try:
-            residents[index] = stack.enter_context(Resident(workload, one.contender, folder / f"{index}-timed"))
-        except ContenderFailed:
-            _mark_failed(one)
+            residents[index] = stack.enter_context(Resident(workload, one.contender, place, shared=shared))
+        except ContenderFailed as error:
+            _mark_failed(one, error)
     return residents
 
 
 def _round(residents: dict[int, Resident], series: list[Series], number: int) -> None:
     """Give each contender that still stands one turn; turn 0 warms up."""
     for index, resident in residents.items():
-        if series[index].failed:
+        if series[index].reason is not None:
             continue
         try:
             turn = resident.turn(number)
-        except ContenderFailed:
-            _mark_failed(series[index])
+        except ContenderFailed as error:
+            _mark_failed(series[index], error)
             continue
         if number > 0:
             series[index].seconds.append(turn.seconds)
@@ -82,15 +86,15 @@ def _batches(values: list[float], size: int) -> Iterable[list[float]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 
-def _counted(strace: str, workload: Workload, contender: Contender, folder: Path) -> float | None:
+def _counted(strace: str, workload: Workload, contender: Contender, folder: Path, shared: Path) -> float | None:
     index = workload.contenders.index(contender)
     try:
-        return syncs.count(strace, workload, contender, folder / f"{index}-traced")
+        return syncs.count(strace, workload, contender, folder / f"{index}-traced", shared)
     except ContenderFailed as error:
         print(f"{workload.name}, {contender.name}: syncs not counted: {error}", file=sys.stderr)
         return None
 
 
-def _mark_failed(one: Series) -> None:
-    one.failed = True
-    print(f"{one.contender.name} failed; see above.", file=sys.stderr)
+def _mark_failed(one: Series, error: ContenderFailed) -> None:
+    one.reason = str(error)
+    print(f"NOT MEASURED: {one.contender.name}: {error}", file=sys.stderr, flush=True)

@@ -1,12 +1,9 @@
-"""What is measured: workloads, the contenders of each, and the targets they are held against."""
+"""What is measured: workloads and the contenders of each. The goals stand in `benchmarks.goals`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-RATIO = "ratio"
-"""The measure that every contender has: its median over the floor's."""
 
 
 @dataclass(frozen=True)
@@ -14,24 +11,17 @@ class Contender:
     """One way to do the work of a workload.
 
     *subject* names a `benchmarks.subject.Subject` as ``module:Class``; it is imported by a process of its own
-    only, run by *python*, so that a peer may live in an environment of its own. *settings* add to the workload's.
+    only. A peer lives in an *environment* of its own, which `benchmarks.environments` makes from its lock; all
+    others use the interpreter that runs the benchmark. *settings* add to the workload's. What is not synced is
+    not *comparable* with what is: a power cut decides.
     """
 
     name: str
     subject: str
     note: str = ""
-    python: str | None = None
+    environment: str | None = None
     settings: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Target:
-    """At most *limit* of a *measure* (a ratio, or a fact that the subject states) for one contender."""
-
-    contender: str
-    measure: str
-    limit: float
-    unit: str
+    is_comparable: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,8 @@ class Workload:
     """A piece of work that all *contenders* do in turn.
 
     *floor* names the contender that the ratios refer to, *also_against* further ones. One repeat is *burst* turns
-    of each contender; its time is their median. One turn does *operations* operations, for the count of syncs.
+    of each contender; its time is their median. One turn does *operations* operations. *unit_cost* names the
+    contender whose time above the floor is the unit A of what the others add to the floor (a bare loop).
     *is_slow* leaves it out of a quick run.
     """
 
@@ -48,10 +39,10 @@ class Workload:
     label: str
     contenders: tuple[Contender, ...]
     floor: str
-    targets: tuple[Target, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
     burst: int = 1
     operations: int = 1
     also_against: tuple[str, ...] = ()
+    unit_cost: str | None = None
     counts_syncs: bool = True
     is_slow: bool = False

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from benchmarks import environments
+from benchmarks.environments import CHECKOUT
 from benchmarks.model import Contender, Workload
 from benchmarks.subject import Facts
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+_BROKE_OFF = "its process broke off; see standard error"
 _CLOSING_SECONDS = 60
 
 
 class ContenderFailed(Exception):
-    """A contender's process ended early; what it said is on standard error."""
+    """A contender has no environment, or its process ended early; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Turn:
 class Resident:
     """The process of *contender*, ready for turns once it is built; *before* is put before its command line."""
 
-    def __init__(self, workload: Workload, contender: Contender, folder: Path, before: Sequence[str] = ()) -> None:
-        """Start it, and wait until it is ready."""
+    def __init__(
+        self, workload: Workload, contender: Contender, folder: Path, *, shared: Path, before: Sequence[str] = ()
+    ) -> None:
+        """Start it, and wait until it is ready. Raises ContenderFailed."""
         folder.mkdir(parents=True)
         self.contender = contender
-        settings = {**workload.settings, **contender.settings}
+        settings = {**workload.settings, **contender.settings, "shared": str(shared)}
         order = {
             "subject": contender.subject,
             "folder": str(folder),
@@ -45,7 +49,7 @@ class Resident:
             "traced": bool(before),
         }
         self._process = subprocess.Popen(
-            [*before, contender.python or sys.executable, "-m", "benchmarks.worker", json.dumps(order)],
+            [*before, _interpreter(contender), "-m", "benchmarks.worker", json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=CHECKOUT,
@@ -65,7 +69,7 @@ class Resident:
             self._process.stdin.write(f"{number}\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            raise ContenderFailed(self.contender.name) from error
+            raise ContenderFailed(_BROKE_OFF) from error
         answer = self._answer()
         return Turn(answer["seconds"], answer["facts"])
 
@@ -93,9 +97,18 @@ class Resident:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise ContenderFailed(self.contender.name)
+            raise ContenderFailed(_BROKE_OFF)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _interpreter(contender: Contender) -> str:
+    if contender.environment is None:
+        return sys.executable
+    reason = environments.missing(contender.environment)
+    if reason is not None:
+        raise ContenderFailed(f"{contender.name}: {reason}")
+    return str(environments.interpreter(contender.environment))
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

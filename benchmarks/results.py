@@ -1,17 +1,26 @@
-"""From repeats to figures: medians, ratios with their spread, and targets met or not."""
+"""From repeats to figures: medians, ratios with their spread, and goals met or not."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import median
 
+from benchmarks.goals import (
+    ADDED,
+    ADDED_A,
+    BEYOND,
+    EACH,
+    EXTRA,
+    OVERHEAD_IN_A,
+    RATIO,
+    SECONDS,
+    Verdict,
+    verdicts,
+)
 from benchmarks.harness import Series
-from benchmarks.model import RATIO, Target, Workload
+from benchmarks.model import Workload
 from benchmarks.subject import Facts
-
-EXTRA = "extra_ms"
-"""The measure of how many milliseconds more than the floor a contender takes, repeat by repeat."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +33,19 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A target, what was measured, and whether it is met."""
-
-    target: Target
-    value: float
-    is_met: bool
-
-
-@dataclass(frozen=True)
 class Row:
-    """One contender's figures; *ratios* by the name of what they refer to, the floor first."""
+    """One contender's figures; *ratios* by the name of what they refer to, the floor first.
+
+    One that was not measured has a *reason* and no *seconds*.
+    """
 
     contender: str
     note: str
+    is_comparable: bool
     seconds: Spread | None
+    reason: str | None = None
     ratios: dict[str, Spread] = field(default_factory=dict)
-    extra_ms: Spread | None = None
+    measures: Facts = field(default_factory=dict)
     syncs: float | None = None
     facts: Facts = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
@@ -60,26 +65,54 @@ def result_of(workload: Workload, series: Sequence[Series]) -> Result:
 
 
 def _row(workload: Workload, one: Series, series: Sequence[Series]) -> Row:
-    name = one.contender.name
-    if one.failed or not one.seconds:
-        return Row(name, one.contender.note, None)
-    references = {
-        other.contender.name: other.seconds
-        for wanted in (workload.floor, *workload.also_against)
-        for other in series
-        if other.contender.name == wanted and not other.failed
-    }
-    ratios = {reference: _ratio(one.seconds, seconds) for reference, seconds in references.items()}
-    floor = references.get(workload.floor)
-    extra = None
-    if floor is not None:
-        extra = _spread([1000 * (own - base) for own, base in zip(one.seconds, floor, strict=True)])
+    contender = one.contender
+    row = Row(contender.name, contender.note, contender.is_comparable, None, one.reason or "no repeats")
+    if one.reason is not None or not one.seconds:
+        return replace(row, verdicts=verdicts(workload.name, contender.name, {}))
+    by_name = {other.contender.name: other.seconds for other in series if other.reason is None and other.seconds}
+    wanted = (workload.floor, *workload.also_against)
+    ratios = {name: _ratio(one.seconds, by_name[name]) for name in wanted if name in by_name}
     facts = _middle(one.facts)
-    measures: Facts = dict(facts)
-    if floor is not None and extra is not None:
-        measures |= {RATIO: ratios[workload.floor].value, EXTRA: extra.value}
-    verdicts = [_verdict(target, measures) for target in workload.targets if target.contender == name]
-    return Row(name, one.contender.note, _spread(one.seconds), ratios, extra, one.syncs, facts, verdicts)
+    measures = facts | _measures(workload, one.seconds, by_name)
+    if workload.floor in ratios:
+        measures[RATIO] = ratios[workload.floor].value
+    return replace(
+        row,
+        seconds=_spread(one.seconds),
+        reason=None,
+        ratios=ratios,
+        syncs=one.syncs,
+        facts=facts | _shown(workload, contender.name, measures),
+        measures=measures,
+        verdicts=verdicts(workload.name, contender.name, measures),
+    )
+
+
+def _measures(workload: Workload, seconds: Sequence[float], by_name: Mapping[str, Sequence[float]]) -> Facts:
+    """Return what follows from the times; differences are medians of those of single repeats."""
+    middle = median(seconds)
+    measures: Facts = {SECONDS: middle, EACH: 1e6 * middle / workload.operations}
+    floor = by_name.get(workload.floor)
+    if floor is None:
+        return measures
+    added = _added(workload, seconds, floor)
+    measures |= {EXTRA: added * workload.operations / 1000, ADDED: added}
+    if workload.unit_cost in by_name:
+        unit = _added(workload, by_name[workload.unit_cost], floor)
+        measures |= {ADDED_A: added / unit, BEYOND: added - OVERHEAD_IN_A * unit}
+    return measures
+
+
+def _added(workload: Workload, seconds: Sequence[float], floor: Sequence[float]) -> float:
+    return median(1e6 * (own - base) / workload.operations for own, base in zip(seconds, floor, strict=True))
+
+
+def _shown(workload: Workload, contender: str, measures: Facts) -> Facts:
+    """Return the measures that a reader wants beside the facts."""
+    wanted = [EACH] if workload.operations > 1 and workload.unit_cost is None else []
+    if workload.unit_cost is not None and contender != workload.floor:
+        wanted = [ADDED, ADDED_A]
+    return {name: measures[name] for name in wanted if name in measures}
 
 
 def _spread(values: Sequence[float]) -> Spread:
@@ -99,9 +132,3 @@ def _middle(facts: Sequence[Facts]) -> Facts:
         numbers = [value for one in facts if isinstance(value := one.get(name), int | float)]
         middle[name] = median(numbers) if len(numbers) == len(facts) else last
     return middle
-
-
-def _verdict(target: Target, measures: Facts) -> Verdict:
-    value = measures.get(target.measure)
-    number = float(value) if isinstance(value, int | float) else float("nan")
-    return Verdict(target, number, number <= target.limit)

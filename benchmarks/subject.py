@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ class Subject:
     def prepare(self, number: int) -> None:
         """Make ready for turn *number*, counted from 0; turn 0 warms up and does not count."""
 
-    def run(self) -> None:
-        """Do the work once."""
+    def run(self) -> float | None:
+        """Do the work once. What measures itself, a process of its own say, returns its seconds."""
         raise NotImplementedError
 
     def settle(self) -> Facts:
@@ -30,3 +31,9 @@ class Subject:
 
     def close(self) -> None:
         """End."""
+
+
+def named(reference: str) -> Any:
+    """Return what ``module:name`` names."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from benchmarks.model import RATIO
-from benchmarks.results import EXTRA, Result, Row, Spread, Verdict
+from benchmarks.goals import EACH, RATIO, SECONDS, Verdict
+from benchmarks.results import Result, Row, Spread
 
-HEADINGS = ("Work", "Contender", "Median", "Ratio (min–max of repeats)", "Syncs", "Observed", "Target")
+HEADINGS = ("Work", "Contender", "Median", "Ratio (min–max of repeats)", "Syncs", "Observed", "Goal")
 
 
 def show(results: Sequence[Result], *, markdown: bool) -> None:
@@ -30,7 +30,8 @@ def _show_rich(group: str, lines: Iterable[tuple[str, ...]]) -> bool:
         return False
     table = Table(*HEADINGS, title=group, title_justify="left", title_style="bold")
     for line in lines:
-        style = "yellow" if "not met" in line[-1] else "green" if "met" in line[-1] else None
+        is_bad = "not met" in line[-1] or "NOT MEASURED" in line[2]
+        style = "yellow" if is_bad else "green" if "met" in line[-1] else None
         table.add_row(*line, style=style)
     Console().print(table)
     return True
@@ -47,7 +48,7 @@ def _lines(result: Result) -> Iterable[tuple[str, ...]]:
     for row in result.rows:
         name = f"{row.contender} ({row.note})" if row.note else row.contender
         if row.seconds is None:
-            yield (result.workload.label, name, "failed", "", "", "", "")
+            yield (result.workload.label, name, f"NOT MEASURED: {row.reason}", "", "", "", _verdicts(row))
             continue
         syncs = "not counted" if row.syncs is None else f"{row.syncs:.3g}"
         yield (
@@ -57,13 +58,17 @@ def _lines(result: Result) -> Iterable[tuple[str, ...]]:
             _ratios(row, result.workload.floor),
             syncs if result.workload.counts_syncs else "–",
             "; ".join(f"{fact} {_number(value)}" for fact, value in row.facts.items()),
-            "; ".join(map(_verdict, row.verdicts)),
+            _verdicts(row),
         )
 
 
 def _ratios(row: Row, floor: str) -> str:
     """Show ratios to the floor first; the floor's own say nothing."""
-    shown = [_ratio(spread, "" if name == floor else f" × {name}") for name, spread in row.ratios.items()]
+    shown = [
+        _ratio(spread, "" if name == floor else f" × {name}")
+        for name, spread in row.ratios.items()
+        if name != row.contender
+    ]
     if row.contender == floor:
         return "1"
     return "; ".join(shown)
@@ -73,17 +78,23 @@ def _ratio(spread: Spread, reference: str) -> str:
     return f"{spread.value:.2f}{reference} ({spread.lowest:.2f}–{spread.highest:.2f})"
 
 
-def _verdict(verdict: Verdict) -> str:
-    target = verdict.target
-    if math.isnan(verdict.value):
-        return f"{target.measure}: not measured"
-    name = {RATIO: "", EXTRA: "extra "}.get(target.measure, f"{target.measure} ")
-    measured = "" if target.measure == RATIO else f" ({verdict.value:.3g})"
-    return f"{name}≤ {target.limit:g} {target.unit}: {'met' if verdict.is_met else 'not met'}{measured}"
+def _verdicts(row: Row) -> str:
+    return "; ".join(map(verdict, row.verdicts))
+
+
+def verdict(one: Verdict) -> str:
+    """Return a goal and whether it is met, with the figure where the table does not show it."""
+    goal = one.goal
+    name = "" if goal.measure in {RATIO, EACH, SECONDS} else f"{goal.measure} "
+    if math.isnan(one.value):
+        return f"{name}≤ {goal.limit:g} {goal.unit}: not measured"
+    return f"{name}≤ {goal.limit:g} {goal.unit}: {'met' if one.is_met else 'not met'} ({one.value:.3g})"
 
 
 def _number(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _time(seconds: float) -> str:

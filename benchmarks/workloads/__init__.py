@@ -1,11 +1,15 @@
 """All workloads, in the order in which they run. A new one is a module here and a line below."""
 
-from benchmarks.workloads import booksynth, importing, loading, saving, throttled
+from benchmarks.workloads import booksynth, growing, importing, items, loading, overhead, parallel, resuming, saving
 
 WORKLOADS = (
     *importing.WORKLOADS,
-    *throttled.WORKLOADS,
+    *items.WORKLOADS,
+    *growing.WORKLOADS,
+    *parallel.WORKLOADS,
+    *overhead.WORKLOADS,
     *booksynth.WORKLOADS,
     *saving.WORKLOADS,
     *loading.WORKLOADS,
+    *resuming.WORKLOADS,
 )

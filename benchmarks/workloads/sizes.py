@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """A state's size: its *label*, *bytes*, turns per repeat, and the goals for a save and a load."""
+    """A state's size: its *label*, *bytes*, and turns per repeat."""
 
     label: str
     bytes: int
     burst: int
-    save_limit: float
-    load_limit: float = 1.2
     is_slow: bool = False
 
     @property
@@ -24,9 +22,9 @@ class Size:
 
 # Many turns where one takes a millisecond, so that a repeat is about a second whatever the size.
 SIZES = (
-    Size("10 KB", 10_000, burst=40, save_limit=1.15),
-    Size("100 KB", 100_000, burst=30, save_limit=1.3),
-    Size("1 MB", 1_000_000, burst=12, save_limit=1.8),
-    Size("10 MB", 10_000_000, burst=4, save_limit=1.8, is_slow=True),
-    Size("100 MB", 100_000_000, burst=1, save_limit=1.8, is_slow=True),
+    Size("10 KB", 10_000, burst=40),
+    Size("100 KB", 100_000, burst=30),
+    Size("1 MB", 1_000_000, burst=12),
+    Size("10 MB", 10_000_000, burst=4, is_slow=True),
+    Size("100 MB", 100_000_000, burst=1, is_slow=True),
 )

@@ -1,0 +1,1 @@
+"""The pieces of work, the same for every keeper. Standard library only: peers run them too."""
