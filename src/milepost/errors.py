@@ -6,6 +6,8 @@ The second level of the tree is the decision:
 - `ContentionError`: somebody else writes this run; wait, stop them, or load again.
 - `StorageError`: the medium refuses; make room or repair it, then run the same command again.
 - `DamageError`: stored bytes are not what was written; look, then repair or go on from what is good.
+- `Changed`: code, parameters or inputs differ from what the run was made with; say what is to be done.
+- `WorkError`: the processes that work for a loop died; the item or the executor is at fault.
 - `ConfigError`: a setting is wrong; correct the file or the variable.
 
 Each class has a stable `code` (never renamed, listed in ``docs/reference/errors.md``), and its
@@ -14,6 +16,8 @@ contain stored values.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MilepostError(Exception):
@@ -60,6 +64,54 @@ class Reentered(UsageError):
     """A signal handler saved while a save was going on below it: let it set a flag, and save in the loop."""
 
     code = "usage.reentered"
+
+
+class DuplicateKey(UsageError, ValueError):
+    """Two items of one loop have the same key: give each its own with key=."""
+
+    code = "usage.duplicate-key"
+
+
+class AlreadyRecorded(UsageError):
+    """This item has its record already, in this attempt or an earlier one."""
+
+    code = "usage.already-recorded"
+
+
+class NoItem(UsageError):
+    """There is no item in hand to record for: name it with key=."""
+
+    code = "usage.no-item"
+
+
+class Unrecorded(UsageError):
+    """Items were handed out and not recorded, so the phase is not complete."""
+
+    code = "usage.unrecorded"
+
+
+class PhaseClosed(UsageError):
+    """This phase is not open: use it inside its `with` block."""
+
+    code = "usage.closed"
+
+
+class Forked(UsageError):
+    """A forked child cannot use its parent's open phase: return the result to the parent, which records it."""
+
+    code = "usage.forked"
+
+
+class ForeignRun(UsageError):
+    """The folder is kept by the other of `CheckpointManager` and `Phase`: choose another phase name."""
+
+    code = "usage.foreign-run"
+
+
+class MissingExtra(UsageError, ImportError):
+    """An optional part of Milepost is not installed; the message names the extra."""
+
+    code = "usage.missing-extra"
 
 
 class ContentionError(MilepostError):
@@ -167,7 +219,54 @@ class NotDecodable(DamageError):
     code = "damage.not-decodable"
 
 
+class Changed(MilepostError):
+    """Something this run was made with has changed: keep the results, start over, or undo the change."""
+
+    code = "changed"
+
+    def __init__(self, message: str | None = None, *, changes: Sequence[object] = ()) -> None:
+        """Hold the *message* and the *changes*, each with ``kind``, ``name``, ``old`` and ``new``."""
+        super().__init__(message)
+        self.changes = list(changes)
+
+
+class WorkError(MilepostError):
+    """The workers of a loop died: look at the item or the executor, then run the same command again."""
+
+    code = "work"
+
+
+class WorkerDied(WorkError):
+    """An item ended its worker process, more often than is allowed."""
+
+    code = "work.worker-died"
+
+
+class WorkersLost(WorkError):
+    """The executor broke, and it is not ours to make anew: pass a function that makes one, or run again."""
+
+    code = "work.workers-lost"
+
+
 class ConfigError(MilepostError):
     """A setting is wrong: correct the file or the variable that the message names."""
 
     code = "config"
+
+
+class Interrupted(SystemExit):
+    """A signal asked this process to stop; everything recorded is safe, and the same command goes on from there.
+
+    It is no `MilepostError`, so that ``except Exception`` does not swallow it. Uncaught, the process ends with the
+    exit code 128 + signal, as shells expect.
+    """
+
+    def __init__(self, message: str, *, signal_number: int) -> None:
+        """Hold the *message* and the number of the signal."""
+        super().__init__(128 + signal_number)
+        self.message = message
+        self.signal_number = signal_number
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message

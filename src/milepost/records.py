@@ -16,12 +16,12 @@ import xxhash
 
 from milepost.errors import NotDecodable
 
-_VALUE = b',"value":'
+VALUE_FIELD = b',"value":'
 _CHAIN = b',"chain":"'
 _CHECK = b',"check":"'
 _DIGEST_HEX = 32
-_TAIL_BYTES = len(_CHAIN) + _DIGEST_HEX + 2  # the field's name, the digest, and `"}`
-_TAIL_START = _TAIL_BYTES - len(_CHAIN)
+CHAIN_BYTES = len(_CHAIN) + _DIGEST_HEX + 2  # the field's name, the digest, and `"}`
+_TAIL_START = CHAIN_BYTES - len(_CHAIN)
 
 
 class Kind(StrEnum):
@@ -87,17 +87,17 @@ def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
             fields[name] = content
     body = orjson.dumps(fields)[:-1]
     if record.value is not None:
-        body += _VALUE + record.value
+        body += VALUE_FIELD + record.value
     chain = _link(after.chain, body)
     return body + _CHAIN + chain.encode() + b'"}\n', Position(sequence, chain)
 
 
 def follow(line: bytes, after: Position) -> Position | None:
     """Return the position behind *line* if it is an intact record that follows *after*, else None."""
-    body = line[:-_TAIL_BYTES]
+    body = line[:-CHAIN_BYTES]
     stated = line[-_TAIL_START:-2]
     chain = _link(after.chain, body)
-    if line[-_TAIL_BYTES:-_TAIL_START] != _CHAIN or line[-2:] != b'"}' or stated != chain.encode():
+    if line[-CHAIN_BYTES:-_TAIL_START] != _CHAIN or line[-2:] != b'"}' or stated != chain.encode():
         return None
     return Position(after.sequence + 1, chain)
 
@@ -108,9 +108,9 @@ def decode_line(line: bytes) -> Record:
     Raises:
         NotDecodable: The line does not have a record's form: a newer format, or a defect of the writer.
     """
-    start = line.find(_VALUE)
-    body = line[:-_TAIL_BYTES]
-    value = None if start < 0 else body[start + len(_VALUE) :]
+    start = line.find(VALUE_FIELD)
+    body = line[:-CHAIN_BYTES]
+    value = None if start < 0 else body[start + len(VALUE_FIELD) :]
     try:
         fields = orjson.loads((body if start < 0 else body[:start]) + b"}")
         return Record(
@@ -147,7 +147,7 @@ def seal(fields: dict[str, Any]) -> bytes:
 
 def unseal(data: bytes) -> dict[str, Any] | None:
     """Return the fields of a sealed document without its check, or None if any byte is not what was written."""
-    body = data[:-_TAIL_BYTES]
+    body = data[:-CHAIN_BYTES]
     if data[len(body) :] != _CHECK + digest(body).encode() + b'"}':
         return None
     try:

@@ -17,13 +17,13 @@ class Pending(NamedTuple):
 class Finished(NamedTuple):
     """An item whose work ended: with a *value*, or with an *error* after the last of its *attempts*.
 
-    *seconds* is how long its last attempt took.
+    *seconds* is how long its last attempt took, None where that is the time since it was handed out.
     """
 
     key: str
-    seconds: float
+    seconds: float | None = None
     value: Any = None
-    error: BaseException | None = None
+    error: BaseException | str | None = None
     attempts: int = 1
 
 

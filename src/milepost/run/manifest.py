@@ -16,12 +16,13 @@ _FORMAT = 1
 
 
 class Manifest(NamedTuple):
-    """What ``run.json`` says: the run's id, its phase, when it began, and whether it is being set aside."""
+    """What ``run.json`` says: the run's id, its phase, when it began, whether it is being set aside, who keeps it."""
 
     run: str
     phase: str
     created: float
     leaving: bool = False
+    keeper: str = "manager"
 
 
 def read_manifest(store: RunFiles) -> Manifest | None:
@@ -41,7 +42,8 @@ def read_manifest(store: RunFiles) -> Manifest | None:
     if fields.get("format") != _FORMAT:
         path = store.folder.path / MANIFEST
         raise NotDecodable(f"{path}: its format is not known here; was it written by a newer Milepost?")
-    return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"])
+    keeper = fields.get("keeper", "manager")  # the first manifests did not say
+    return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"], keeper)
 
 
 def write_manifest(store: RunFiles, manifest: Manifest) -> None:
@@ -53,6 +55,7 @@ def write_manifest(store: RunFiles, manifest: Manifest) -> None:
         "phase": manifest.phase,
         "created": manifest.created,
         "leaving": manifest.leaving,
+        "keeper": manifest.keeper,
     }
     store.replace(MANIFEST, seal(fields) + b"\n")
 
@@ -64,7 +67,7 @@ def set_aside(store: RunFiles, manifest: Manifest) -> None:
     leaves a run that is known to be leaving, which readers pass over and the next writer finishes moving.
     The run under ``runs/`` has a manifest as it had before, and can be read there.
     """
-    leaving = Manifest(manifest.run, manifest.phase, manifest.created, leaving=True)
+    leaving = manifest._replace(leaving=True)
     if not manifest.leaving:
         write_manifest(store, leaving)
     folder = store.folder
@@ -75,7 +78,7 @@ def set_aside(store: RunFiles, manifest: Manifest) -> None:
                 folder.files.rename(folder.handle, name, target.handle, name)
         target.sync()
         folder.sync()
-        write_manifest(RunFiles(target), Manifest(manifest.run, manifest.phase, manifest.created))
+        write_manifest(RunFiles(target), manifest._replace(leaving=False))
         folder.remove(MANIFEST)
         folder.sync()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from milepost.errors import InvalidArgument
 from milepost.fs import FileSystem
 from milepost.stores import RunFiles
 from milepost.stores.folder import Folder
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _LONGEST_NAME_BYTES = 200  # room for the suffixes of temporary files below the usual limit of 255
 
 
@@ -31,6 +34,22 @@ def folder_name(phase: str) -> str:
             f"phase {phase[:40]!r}…: the name is too long ({len(name)} bytes; {_LONGEST_NAME_BYTES} are the most)."
         )
     return name
+
+
+def root_of(store: str | os.PathLike[str]) -> Path:
+    """Return the folder that a `store=` argument names: a path, or a ``file:`` URL.
+
+    Raises:
+        InvalidArgument: It names another kind of store, or cannot be a path.
+    """
+    text = os.fspath(store)
+    if isinstance(store, str) and (match := _SCHEME.match(text)):
+        if match[1].lower() != "file":
+            raise InvalidArgument(f"store {match[1]}:…: this version keeps runs in folders only; give a path.")
+        text = unquote(urlsplit(text).path)
+    if not text or "\0" in text:
+        raise InvalidArgument(f"store {text!r}: the path of a folder is needed.")
+    return Path(text).absolute()
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ import weakref
 
 from milepost import codec, delta
 from milepost.clock import Clock
-from milepost.errors import CorruptDocument, MilepostError, NotEncodable, Reentered
+from milepost.errors import CorruptDocument, ForeignRun, MilepostError, NotEncodable, Reentered
 from milepost.retention import is_expired
 from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
@@ -21,6 +21,8 @@ from milepost.stores import RunFiles
 from milepost.stores.segments import keep_copy
 
 log = logging.getLogger(__name__)
+
+MANAGER_KEEPER = "manager"
 
 _Key = tuple[int, int, int]
 
@@ -104,10 +106,15 @@ def running_writer(place: Place) -> RunWriter | None:
 
 
 def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | None) -> RunWriter:
-    manifest = _manifest(store)
+    manifest = manifest_or_none(store)
     if manifest is not None and manifest.leaving:
         set_aside(store, manifest)
         manifest = None
+    if manifest is not None and manifest.keeper != MANAGER_KEEPER:
+        raise ForeignRun(
+            f"{place.path}: phase {place.phase!r} is kept by a milepost.Phase; nothing was touched. Give this "
+            "CheckpointManager another phase."
+        )
     manifest, loaded = _recovered(store, place, clock, manifest)
     opened_at = loaded.mark
     progress = loaded.progress
@@ -133,7 +140,17 @@ def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest |
     return manifest, loaded
 
 
-def _manifest(store: RunFiles) -> Manifest | None:
+def registered(store: RunFiles) -> None:
+    """Have a forked child let go of *store*, and this process close it when nobody uses it any more."""
+    _registry.stores.add(store)
+
+
+def forget(store: RunFiles) -> None:
+    """Know that *store* was closed."""
+    _registry.stores.discard(store)
+
+
+def manifest_or_none(store: RunFiles) -> Manifest | None:
     try:
         return read_manifest(store)
     except CorruptDocument as error:

@@ -1,0 +1,49 @@
+"""Accepting a change that a run stopped at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from milepost.clock import SystemClock
+from milepost.errors import InvalidArgument
+from milepost.fs import current
+from milepost.phase.changes import accept, refused
+from milepost.run import FolderSession, Place, root_of
+from milepost.stores import Durability
+
+
+def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> list[str]:
+    """Accept the change that the phase's last attempt stopped at, so that the next one goes on with the results.
+
+    Only that very change is accepted: what changes after it is noticed again.
+
+    Args:
+        name: The phase's name.
+        store: The folder that holds the phases' folders, or its ``file:`` URL.
+
+    Returns:
+        What was accepted, a line for each change.
+
+    Raises:
+        InvalidArgument: There is no such phase, or its last attempt did not stop at a change.
+        RunLocked: A process writes this phase.
+        DamageError: Acknowledged records are lost or altered.
+        StorageError: The medium refused.
+    """
+    place = Place(current(), root_of(store), name)
+    found = place.existing()
+    if found is None:
+        raise InvalidArgument(f"{place.path}: there is no such phase.")
+    found.close()
+    session = FolderSession(place, SystemClock(), Durability.POWER, allow_network_filesystem=False)
+    try:
+        session.recover()
+        change = refused(session)
+        if change is None:
+            raise InvalidArgument(
+                f"{place.path}: no change waits to be accepted: the last attempt did not stop at one."
+            )
+        return accept(session, change)
+    finally:
+        session.close()

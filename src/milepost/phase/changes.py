@@ -1,0 +1,212 @@
+"""Whether a run may go on with what is given now: its parameters, inputs and code against what it was made with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from milepost.errors import Changed, InvalidArgument
+from milepost.phase.command import again
+from milepost.records import Kind, seal, unseal
+from milepost.run import Draft, Session
+from milepost.run.session import REFUSED
+
+log = logging.getLogger(__name__)
+
+VARIABLE = "MILEPOST_ON_CHANGE"
+_SECTIONS = {"params": "parameter", "inputs": "input", "code": "code"}
+
+Description = Mapping[str, Mapping[str, str]]
+
+
+class OnChange(StrEnum):
+    """What to do when something changed."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    KEEP = "keep"
+
+
+def on_change_of(argument: str, variable: str | None) -> OnChange:
+    """Return what to do: the environment's word, else the argument's.
+
+    Raises:
+        InvalidArgument: It is none of the three.
+    """
+    word = variable or argument
+    try:
+        return OnChange(word)
+    except ValueError:
+        where = VARIABLE if variable else "on_change"
+        raise InvalidArgument(f"{where} {word!r}: 'stop', 'restart' or 'keep' is needed.") from None
+
+
+def settle_run(session: Session, now: Description, on_change: OnChange, phase: str) -> Description | None:
+    """Decide whether the run goes on with what it is described as *now*; return what its `opened` record must say.
+
+    Args:
+        session: The recovered run; *restart* sets it aside.
+        now: Names and readable values by section: ``params``, ``inputs``, ``code``.
+        on_change: What to do about changes.
+        phase: The phase's name, for messages.
+
+    Returns:
+        The description, where it is new or accepted now; None where it is as before.
+
+    Raises:
+        Changed: Something changed and the word is "stop"; nothing was touched, and `milepost.bless` accepts it.
+    """
+    described = session.index.described
+    before: Description = session.value(described) if described else {}
+    if before == now:
+        return None if described else now
+    changes = _differences(before, now)
+    if not session.index.is_empty and changes:
+        if on_change is OnChange.STOP:
+            _refuse(session, {"description": now})
+            raise _changed(phase, changes, session)
+        if on_change is OnChange.RESTART:
+            session.restart()
+        else:
+            log.warning("%s: kept, although %s.", phase, _listed(changes, "; "))
+    return now
+
+
+class Makers:
+    """The functions that made a run's values, by digest, and which of them count as the same."""
+
+    def __init__(self, session: Session, on_change: OnChange, phase: str) -> None:
+        """Judge the functions of *session*'s records."""
+        self._session = session
+        self._on_change = on_change
+        self._phase = phase
+        self._parts: dict[str, dict[str, str]] = {}
+        self._same: dict[str, set[str]] = {}
+        self._unwritten: dict[str, Draft] = {}
+        for code, sequence in session.index.codes.items():
+            stored = session.value(sequence)
+            self._know(code, stored["parts"], stored["accepts"])
+
+    def admit(self, function: Callable[..., Any], made_by: set[str]) -> str:
+        """Return the digest of *function*, which goes on with what functions of the digests *made_by* recorded.
+
+        Raises:
+            Changed: They were made by another function and the word is "stop".
+        """
+        from milepost.fingerprint import digest_of, function_parts
+
+        parts = function_parts(function)
+        code = digest_of(parts)
+        others = sorted(made_by - self.same_as(code))
+        if others and self._on_change is OnChange.STOP:
+            entry = {"code": code, "parts": parts, "accepts": others}
+            _refuse(self._session, {"function": entry})
+            raise _changed(self._phase, self._changes(others, parts), self._session)
+        if others and self._on_change is OnChange.KEEP:
+            log.warning("%s: kept, although %s.", self._phase, _listed(self._changes(others, parts), "; "))
+            self._session.append([code_draft(code, parts, others)])
+            self._know(code, parts, others)
+        elif code not in self._parts:
+            self._know(code, parts, [])
+            self._unwritten[code] = code_draft(code, parts, [])
+        return code
+
+    def same_as(self, code: str) -> set[str]:
+        """Return the digests that count as the same as *code*: itself, and all that were accepted for it."""
+        found, new = set(), {code}
+        while new:
+            found |= new
+            new = set().union(*(self._same.get(one, set()) for one in new)) - found
+        return found
+
+    def unwritten(self, code: str | None) -> list[Draft]:
+        """Return the record that must stand before the first one made by *code*; once."""
+        entry = self._unwritten.pop(code, None) if code else None
+        return [entry] if entry else []
+
+    def _know(self, code: str, parts: dict[str, str], accepts: Sequence[str]) -> None:
+        self._parts[code] = parts
+        for other in accepts:
+            self._same.setdefault(code, set()).add(other)
+            self._same.setdefault(other, set()).add(code)
+
+    def _changes(self, others: Iterable[str], parts: dict[str, str]) -> list[Any]:
+        return [change for other in others for change in _of_code(self._parts.get(other, {}), parts)]
+
+
+def code_draft(code: str, parts: Mapping[str, str], accepts: Sequence[str]) -> Draft:
+    """Return the record that says what a function's digest is made of, and which others count as the same."""
+    return Draft(Kind.CODE, code, {"parts": dict(parts), "accepts": list(accepts)})
+
+
+def refused(session: Session) -> dict[str, Any] | None:
+    """Return the change that a run stopped at, or None: ``{"description": …}`` or ``{"function": …}``."""
+    data = session.document(REFUSED)
+    fields = unseal(data.rstrip(b"\n")) if data else None
+    return fields
+
+
+def accept(session: Session, change: Mapping[str, Any]) -> list[str]:
+    """Record that the refused *change* is accepted; return a line for each thing that changed.
+
+    Raises:
+        InvalidArgument: The run that stopped there was set aside or cleared since.
+    """
+    if change["run"] != session.run:
+        raise InvalidArgument(f"{session.path}: the change that waits is of another run; start the job again.")
+    function = change.get("function")
+    if function is not None:
+        session.begin(None)
+        session.append([code_draft(function["code"], function["parts"], function["accepts"])])
+        before = [session.value(session.index.codes[one])["parts"] for one in function["accepts"]]
+        changes = [one for parts in before for one in _of_code(parts, function["parts"])]
+    else:
+        described = session.index.described
+        changes = _differences(session.value(described) if described else {}, change["description"])
+        session.begin(change["description"])
+    session.keep_document(REFUSED, None)
+    return _lines(changes)
+
+
+def _refuse(session: Session, change: dict[str, Any]) -> None:
+    """Keep the refused change, so that `milepost.bless` accepts that one and no other."""
+    session.keep_document(REFUSED, seal({"kind": "refused", "run": session.run} | change) + b"\n")
+
+
+def _differences(before: Description, now: Description) -> list[Any]:
+    from milepost.fingerprint import differences
+
+    return [
+        change
+        for section, kind in _SECTIONS.items()
+        for change in differences(kind, dict(before.get(section, {})), dict(now.get(section, {})))
+    ]
+
+
+def _changed(phase: str, changes: Sequence[Any], session: Session) -> Changed:
+    done = sum(group.done for group in session.index.groups.values())
+    return Changed(
+        f"{phase}: changed since {done} results were recorded in {session.path}:\n  "
+        + _listed(changes, "\n  ")
+        + "\nNothing was run, and nothing was thrown away. To go on with these results:\n  "
+        + again(**{VARIABLE: "keep"})
+        + "\nor accept the change with milepost.bless(). To set them aside and start over:\n  "
+        + again(**{VARIABLE: "restart"}),
+        changes=changes,
+    )
+
+
+def _of_code(before: dict[str, str], now: dict[str, str]) -> list[Any]:
+    from milepost.fingerprint import differences
+
+    return differences("code", before, now)
+
+
+def _listed(changes: Sequence[Any], separator: str) -> str:
+    return separator.join(_lines(changes))
+
+
+def _lines(changes: Sequence[Any]) -> list[str]:
+    return [f"{one.kind} {one.name}: {one.old} -> {one.new}" for one in changes]

@@ -1,0 +1,237 @@
+"""One loop of a phase: which items are done, which are handed out, and what a record belongs to."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
+from milepost.records import Kind, digest
+from milepost.phase.work import Finished
+from milepost.run import Draft, Session
+from milepost.run.index import short
+
+_UNSEEN, _HANDED_OUT, _DONE, _FAILED = range(4)
+_LONGEST_MESSAGE = 2000
+
+Key = Callable[[Any], str]
+DigestOf = Callable[[Any], str | None]
+
+
+class Handed(NamedTuple):
+    """An item that was handed out: the digest of its input, and when, on the monotonic clock, in seconds."""
+
+    input: str | None
+    since: float
+
+
+class Loop:
+    """The items of one `each` or `map` in this attempt. Threads may record; one thread iterates."""
+
+    def __init__(self, session: Session, name: str | None, key: Key | None, digest_of: DigestOf) -> None:
+        """Go through items under the group of *name*; None is the only loop without a name."""
+        self.name = name
+        self.group_name = None if name is None else f"loop:{name}"
+        self.group = session.index.group(self.group_name)
+        self.handed: dict[str, Handed] = {}
+        self.current: tuple[str, ...] = ()
+        self.batched = False
+        self.code: str | None = None
+        self.with_value = 0
+        self._accepted: frozenset[int] | None = None
+        self._session = session
+        self._key = key
+        self._digest_of = digest_of
+        self._order = array("I")
+        self._status = bytearray()
+
+    # --- handing out
+
+    def pending(self, items: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """Yield key and item of what is not done, one by one as they are asked for; know the others as done.
+
+        Raises:
+            InvalidArgument: An item has no key that can be used.
+            DuplicateKey: Two items have one key.
+        """
+        group, status, order = self.group, self._status, self._order
+        for item in items:
+            key = self._key_of(item)
+            ordinal = group.ordinal(key)
+            if ordinal >= len(status):
+                status.extend(bytes(ordinal + 1 - len(status)))
+            if status[ordinal] != _UNSEEN:
+                raise DuplicateKey(
+                    f"{self._session.path}: two items have the key {key!r}. Give each item its own with key=."
+                )
+            input_digest = self._digest_of(item)
+            order.append(ordinal)
+            if self._is_done(ordinal, input_digest):
+                status[ordinal] = _DONE
+                self.with_value += 1
+                continue
+            status[ordinal] = _HANDED_OUT
+            self.handed[key] = Handed(input_digest, time.monotonic())
+            yield key, item
+
+    def accept_only(self, codes: Iterable[str]) -> None:
+        """Count as done only what was made by a function with one of these digests, or by the body of a loop."""
+        allowed = {None, *codes}
+        self._accepted = frozenset(place for place, code in enumerate(self.group.codes) if code in allowed)
+
+    def _is_done(self, ordinal: int, input_digest: str | None) -> bool:
+        group = self.group
+        return (
+            group.sequences[ordinal] != 0
+            and group.inputs[ordinal] == short(input_digest)
+            and (self._accepted is None or group.makers[ordinal] in self._accepted)
+            and not (group.failed and group.keys[ordinal] in group.failed)
+        )
+
+    def _key_of(self, item: Any) -> str:
+        if self._key is not None:
+            key = self._key(item)
+        elif type(item) is str:
+            key = item
+        elif isinstance(item, PurePath):
+            key = str(item)
+        else:
+            raise InvalidArgument(
+                f"An item of type {type(item).__name__} has no key of its own: pass key=, a function from item to text."
+            )
+        if type(key) is not str or not key:
+            raise InvalidArgument(f"key= gave {key!r}: a key is a text that is not empty.")
+        if not key.isascii():
+            try:
+                key.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument(f"key {key!r} holds a lone surrogate and cannot be stored.") from error
+        return key
+
+    # --- recording
+
+    def record(self, finished: Sequence[Finished], before: Sequence[Draft] = ()) -> None:
+        """Record what finished together as one batch with one sync, behind the drafts that must stand *before* it.
+
+        Results and failures may be mixed. A value that cannot be stored costs the others nothing: they are recorded,
+        then its error is raised.
+
+        Raises:
+            AlreadyRecorded: One has its record already; nothing was recorded.
+            NoItem: One was not handed out; nothing was recorded.
+            NotEncodable: A value would not come back equal; it was not recorded.
+            StorageError: The medium refused; none was acknowledged.
+        """
+        claimed = self._claim([one.key for one in finished])
+        refused: NotEncodable | None = None
+        drafts: list[Draft] = []
+        try:
+            for one in finished:
+                try:
+                    drafts.append(self._session.encoded(self._draft(one, claimed[one.key])))
+                except NotEncodable as error:
+                    refused = refused or error
+            if drafts:
+                self._session.append([*before, *drafts])
+        except BaseException:
+            self.handed.update(claimed)
+            raise
+        for draft in drafts:
+            assert draft.key is not None, "an item has a key"
+            del claimed[draft.key]
+            is_done = draft.kind is Kind.DONE
+            self._status[self.group.ordinals[draft.key]] = _DONE if is_done else _FAILED
+            self.with_value += is_done
+        self.handed.update(claimed)
+        if refused is not None:
+            raise refused
+
+    def _draft(self, one: Finished, handed: Handed) -> Draft:
+        seconds = round(time.monotonic() - handed.since if one.seconds is None else one.seconds, 6)
+        if one.error is not None:
+            failure = told(one.error) | {"attempts": one.attempts}
+            return Draft(
+                Kind.FAILED,
+                one.key,
+                failure,
+                group=self.group_name,
+                seconds=seconds,
+                input=handed.input,
+                code=self.code,
+            )
+        return Draft(
+            Kind.DONE,
+            one.key,
+            one.value,
+            group=self.group_name,
+            seconds=seconds,
+            input=handed.input,
+            code=self.code,
+            name=f"results[{one.key!r}]",
+        )
+
+    def _claim(self, keys: Sequence[str]) -> dict[str, Handed]:
+        """Take keys out of those that wait for a record, so that no other thread records them as well."""
+        claimed: dict[str, Handed] = {}
+        for key in keys:
+            handed = self.handed.pop(key, None)
+            if handed is None:
+                self.handed.update(claimed)
+                raise self._not_in_hand(key, twice=key in claimed)
+            claimed[key] = handed
+        return claimed
+
+    def _not_in_hand(self, key: str, *, twice: bool) -> NoItem | AlreadyRecorded:
+        if twice or self._status_of(key) in (_DONE, _FAILED):
+            return AlreadyRecorded(f"{self._session.path}: item {key!r} has its record already; nothing was recorded.")
+        return NoItem(f"{self._session.path}: no item {key!r} was handed out by this loop; nothing was recorded.")
+
+    # --- what came of it
+
+    def done_keys(self) -> Iterator[str]:
+        """Yield the keys that are done, in the order of this attempt's items."""
+        keys, status = self.group.keys, self._status
+        return (keys[ordinal] for ordinal in self._order if status[ordinal] == _DONE)
+
+    def failed_keys(self) -> Iterator[str]:
+        """Yield the keys that failed in this attempt, in the order of its items."""
+        keys, status = self.group.keys, self._status
+        return (keys[ordinal] for ordinal in self._order if status[ordinal] == _FAILED)
+
+    def ready(self, place: int) -> str | bool:
+        """Return the key of the item at *place* if it is done, else whether it is settled: False while it waits."""
+        if place >= len(self._order):
+            return False
+        ordinal = self._order[place]
+        if self._status[ordinal] == _DONE:
+            return self.group.keys[ordinal]
+        return self._status[ordinal] == _FAILED
+
+    def is_done(self, key: str) -> bool:
+        """Tell whether *key* is an item of this attempt, and done."""
+        return self._status_of(key) == _DONE
+
+    def has_failed(self, key: str) -> bool:
+        """Tell whether *key* is an item of this attempt, and failed."""
+        return self._status_of(key) == _FAILED
+
+    def _status_of(self, key: str) -> int:
+        ordinal = self.group.ordinals.get(key, len(self._status))
+        return self._status[ordinal] if ordinal < len(self._status) else _UNSEEN
+
+    def identity(self) -> str:
+        """Return a digest of which records, in which order, are this loop's results."""
+        sequences = array("Q", (self.group.sequences[one] for one in self._order if self._status[one] == _DONE))
+        return digest((self.group_name or "").encode(), b"\0", sequences.tobytes())
+
+
+def told(error: BaseException | str) -> dict[str, Any]:
+    """Return what is kept of an error: its type and its message, at most 2,000 characters of it."""
+    if isinstance(error, str):
+        return {"type": "failure", "message": error[:_LONGEST_MESSAGE]}
+    message = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    readable = message.encode("utf-8", "backslashreplace").decode()
+    return {"type": type(error).__qualname__, "message": readable[:_LONGEST_MESSAGE]}

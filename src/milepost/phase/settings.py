@@ -1,0 +1,105 @@
+"""What a phase is told when it is made, checked."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from milepost.clock import Clock
+from milepost.errors import InvalidArgument
+from milepost.phase.changes import VARIABLE, OnChange, on_change_of
+from milepost.run import root_of
+from milepost.run.place import folder_name
+from milepost.stores import Durability
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class Settings(NamedTuple):
+    """The arguments of `Phase`, with the environment's word where it has one."""
+
+    name: str
+    root: Path
+    params: object
+    inputs: list[Path]
+    code: list[Callable[..., Any]]
+    on_change: OnChange
+    salvage: bool
+    durability: Durability
+    enabled: bool
+    grace_seconds: float
+    seed: int
+    allow_network_filesystem: bool
+    clock: Clock
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        name: str,
+        store: str | os.PathLike[str],
+        params: object,
+        inputs: Sequence[str | os.PathLike[str]],
+        code: Sequence[Callable[..., Any]],
+        on_change: str,
+        on_damage: str,
+        durability: str,
+        enabled: bool,
+        grace_seconds: float,
+        seed: int,
+        allow_network_filesystem: bool,
+        clock: Clock,
+    ) -> Settings:
+        """Return the settings.
+
+        Raises:
+            InvalidArgument: One of them cannot be worked with; the message names it.
+        """
+        folder_name(name)
+        if isinstance(inputs, str | os.PathLike):
+            raise InvalidArgument("inputs: a list of paths is needed, not one path.")
+        if not all(map(callable, code)):
+            raise InvalidArgument("code: a list of functions is needed.")
+        if type(seed) is not int:
+            raise InvalidArgument(f"seed {seed!r}: a whole number is needed.")
+        if isinstance(grace_seconds, bool) or not isinstance(grace_seconds, int | float) or not _fits(grace_seconds):
+            raise InvalidArgument(f"grace_seconds {grace_seconds!r}: a number of seconds of at least 0 is needed.")
+        return cls(
+            name=name,
+            root=root_of(store),
+            params=params,
+            inputs=[Path(path) for path in inputs],
+            code=list(code),
+            on_change=on_change_of(on_change, os.environ.get(VARIABLE)),
+            salvage=_one_of("on_damage", "MILEPOST_ON_DAMAGE", on_damage, ("stop", "salvage")) == "salvage",
+            durability=Durability(_one_of("durability", None, durability, tuple(Durability))),
+            enabled=bool(enabled) and not _flag("MILEPOST_DISABLE"),
+            grace_seconds=grace_seconds,
+            seed=seed,
+            allow_network_filesystem=allow_network_filesystem,
+            clock=clock,
+        )
+
+
+def _fits(seconds: float) -> bool:
+    return math.isfinite(seconds) and seconds >= 0
+
+
+def _one_of(argument: str, variable: str | None, word: str, words: Sequence[str]) -> str:
+    said = os.environ.get(variable) if variable else None
+    if (said or word) not in words:
+        raise InvalidArgument(
+            f"{variable if said else argument} {said or word!r}: one of {', '.join(words)} is needed."
+        )
+    return said or word
+
+
+def _flag(variable: str) -> bool:
+    word = os.environ.get(variable, "").strip().lower()
+    if word not in _TRUE | _FALSE:
+        raise InvalidArgument(f"{variable} {word!r}: 1 or 0 is needed.")
+    return word in _TRUE

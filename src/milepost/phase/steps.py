@@ -1,0 +1,214 @@
+"""Named computations of a phase: steps, done once per run, and calls, whose intent is durable before they are made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from milepost.errors import InvalidArgument, NotEncodable
+from milepost.phase.changes import Makers
+from milepost.phase.loop import told
+from milepost.phase.results import Results
+from milepost.records import Kind, digest
+from milepost.run import Draft, Recorded, Session
+from milepost.run.index import CALLS, STEPS, Group, short
+
+log = logging.getLogger(__name__)
+
+_CALL_IDS = uuid.UUID("b4f3c6de-6f0e-5d52-9a54-5a7b1f4b3c11")  # a namespace of our own, drawn once
+
+ItemDigest = Callable[[Any], str | None]
+
+
+class Happened(NamedTuple):
+    """What a `reconcile` callback returns when the ambiguous call did happen: its *result*."""
+
+    result: Any
+
+
+class Ambiguous(NamedTuple):
+    """A call that was sent and not answered: its *key*, its *call_id*, its price, and when it was sent.
+
+    *cost_usd* is in US dollars, None where no price was given; *time* is in seconds since 1970-01-01 UTC.
+    """
+
+    key: str
+    call_id: str
+    cost_usd: float | None
+    time: float
+
+
+class Steps:
+    """The steps and calls of one attempt."""
+
+    def __init__(self, session: Session, makers: Makers | None, item_digest: ItemDigest) -> None:
+        """Work in *session*; *makers* judges functions, None where Milepost is switched off."""
+        self._session = session
+        self._makers = makers
+        self._item_digest = item_digest
+        self._steps = session.index.group(STEPS)
+        self._calls = session.index.group(CALLS)
+        self._mutex = threading.Lock()
+        self._under_way: set[tuple[str, str]] = set()
+        self.used: dict[tuple[str, str], str] = {}
+
+    def step(self, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return the value of *function*, computed once per run for the same arguments."""
+        code, given = self._begin(STEPS, name, function, args, kwargs)
+        with self._alone(STEPS, name):
+            if self._is_done(self._steps, name, given, code):
+                return self._session.value(self._steps.sequence(name))
+            since = time.monotonic()
+            value = function(*args, **kwargs)
+            self._record(STEPS, name, value, given, code, since)
+            return value
+
+    def call(
+        self,
+        key: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        cost_usd: float | None,
+        reconcile: Callable[..., Any] | None,
+    ) -> Any:
+        """Return the answer of *function*; its intent is durable before it is called."""
+        code, given = self._begin(CALLS, key, function, args, kwargs)
+        with self._alone(CALLS, key):
+            if self._is_done(self._calls, key, given, code):
+                return self._session.value(self._calls.sequence(key))
+            call_id = str(uuid.uuid5(_CALL_IDS, f"{self._session.run}\n{key}\n{given}"))
+            since = time.monotonic()
+            answer = self._answer_to(key, call_id, reconcile)
+            if answer is not None:
+                self._record(CALLS, key, answer.result, given, code, since)
+                return answer.result
+            intent = {"call_id": call_id, "cost_usd": cost_usd}
+            self._session.append([*self._declared(code), Draft(Kind.INTENT, key, intent, group=CALLS, input=given)])
+            try:
+                value = function(*args, call_id=call_id, **kwargs)
+            except Exception as error:
+                seconds = round(time.monotonic() - since, 6)
+                failure = told(error) | {"call_id": call_id}
+                self._session.append([Draft(Kind.FAILED, key, failure, group=CALLS, seconds=seconds, input=given)])
+                raise
+            self._record(CALLS, key, value, given, code, since)
+            return value
+
+    def ambiguous(self) -> list[Ambiguous]:
+        """Return the calls that were sent and not answered."""
+        return self.listed(self._session)
+
+    @staticmethod
+    def listed(recorded: Recorded) -> list[Ambiguous]:
+        """Return the calls of any recorded run that were sent and not answered."""
+        return [_intent(recorded, key, sequence) for key, sequence in recorded.index.intents.items()]
+
+    def digest_of_arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        """Return one digest of all arguments; what has no stored form counts by its type."""
+        named = [*((str(place), value) for place, value in enumerate(args)), *sorted(kwargs.items())]
+        pieces = [f"{name}={self._argument(value)}".encode() for name, value in named]
+        return digest(b"\n".join(pieces))
+
+    def identity(self) -> str:
+        """Return a digest of which steps and calls this attempt used, and with what."""
+        return digest(*(f"{group}\n{name}\n{given}\n".encode() for (group, name), given in self.used.items()))
+
+    # --- inside
+
+    def _begin(
+        self, group: str, name: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[str | None, str]:
+        if type(name) is not str or not name:
+            raise InvalidArgument(f"{group} {name!r}: a name that is a text and not empty is needed.")
+        if not callable(function):
+            raise InvalidArgument(f"{group} {name!r}: a function is needed, not a {type(function).__name__}.")
+        given = self.digest_of_arguments(args, kwargs)
+        if self.used.setdefault((group, name), given) != given:
+            raise InvalidArgument(
+                f"{group} {name!r} is used twice in this attempt with other arguments; give each use its own name."
+            )
+        if self._makers is None:
+            return None, given
+        known = self._session.index.group(group)
+        maker = known.code(name) if known.sequence(name) else None
+        return self._makers.admit(function, {maker} if maker else set()), given
+
+    def _is_done(self, group: Group, name: str, given: str, code: str | None) -> bool:
+        if not group.sequence(name) or group.inputs[group.ordinals[name]] != short(given):
+            return False
+        return code is None or self._makers is None or group.code(name) in {None, *self._makers.same_as(code)}
+
+    def _record(self, group: str, name: str, value: Any, given: str, code: str | None, since: float) -> None:
+        seconds = round(time.monotonic() - since, 6)
+        entry = Draft(
+            Kind.DONE, name, value, group=group, seconds=seconds, input=given, code=code, name=f"{group}s[{name!r}]"
+        )
+        self._session.append([*self._declared(code), entry])
+
+    def _declared(self, code: str | None) -> list[Draft]:
+        return self._makers.unwritten(code) if self._makers else []
+
+    @contextmanager
+    def _alone(self, group: str, name: str) -> Iterator[None]:
+        """Refuse a second thread that would compute or pay for the same thing meanwhile."""
+        with self._mutex:
+            if (group, name) in self._under_way:
+                raise InvalidArgument(f"{group} {name!r} is under way in another thread of this attempt.")
+            self._under_way.add((group, name))
+        try:
+            yield
+        finally:
+            self._under_way.discard((group, name))
+
+    def _answer_to(self, key: str, call_id: str, reconcile: Callable[..., Any] | None) -> Happened | None:
+        """Return what is known to have come of an earlier attempt at this very call; None if it is to be made."""
+        sequence = self._session.index.intents.get(key)
+        if sequence is None:
+            return None
+        sent = _intent(self._session, key, sequence)
+        if sent.call_id == call_id and reconcile is not None:
+            return self._reconciled(reconcile, sent)
+        log.warning(
+            "%s: call %r was sent and not answered%s; %s.",
+            self._session.path,
+            key,
+            priced(sent.cost_usd),
+            f"it is made again with the same id {call_id}"
+            if sent.call_id == call_id
+            else "its arguments have changed since, so it is another call now",
+        )
+        return None
+
+    def _reconciled(self, reconcile: Callable[..., Any], sent: Ambiguous) -> Happened | None:
+        answer = reconcile(sent)
+        if answer is not None and not isinstance(answer, Happened):
+            raise InvalidArgument(
+                f"call {sent.key!r}: reconcile returned a {type(answer).__name__}; milepost.Happened(result) or None "
+                "(it did not happen) is needed."
+            )
+        return answer
+
+    def _argument(self, value: Any) -> str:
+        if isinstance(value, Results):
+            return value.identity()
+        try:
+            return self._item_digest(value) or ""
+        except NotEncodable:
+            return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _intent(recorded: Recorded, key: str, sequence: int) -> Ambiguous:
+    record, value = recorded.record(sequence), recorded.value(sequence)
+    return Ambiguous(key, value["call_id"], value["cost_usd"], record.time)
+
+
+def priced(cost_usd: float | None) -> str:
+    """Return a price for a message."""
+    return "" if cost_usd is None else f" (${cost_usd:.4f})"

@@ -1,0 +1,88 @@
+"""A run that is only read: no lock, nothing changed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Self
+
+from milepost import codec
+from milepost.errors import ForeignRun, InvalidArgument
+from milepost.records import Record, decode_line
+from milepost.run.index import Index
+from milepost.run.manifest import read_manifest
+from milepost.run.place import Place
+from milepost.run.session import PHASE_KEEPER
+from milepost.stores import RunFiles
+
+_LOOKS = 8
+
+
+class ReadSession:
+    """What a run held when it was looked at."""
+
+    def __init__(self, store: RunFiles, path: str) -> None:
+        """Read *store*, which is closed with this object."""
+        self.path = path
+        self.index = Index()
+        self._store = store
+        self._mutex = threading.Lock()
+
+    @classmethod
+    def opened(cls, place: Place) -> Self:
+        """Look at the run of *place*.
+
+        Raises:
+            InvalidArgument: There is none.
+            ForeignRun: It is kept by a `CheckpointManager`.
+            DamageError: Acknowledged records are lost or altered.
+            StorageError: The medium refused.
+        """
+        store = place.existing()
+        if store is None:
+            raise InvalidArgument(f"{place.path}: there is no such phase.")
+        session = cls(store, str(place.path))
+        try:
+            session.refresh()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def refresh(self) -> None:
+        """Read the journal anew. A writer may be at work, so damage counts only if two looks in a row agree on it."""
+        manifest = read_manifest(self._store)
+        if manifest is None or manifest.leaving:
+            raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
+        if manifest.keeper != PHASE_KEEPER:
+            raise ForeignRun(f"{self.path}: this is kept by a CheckpointManager; read it with that.")
+        told: list[str] | None = None
+        with self._mutex:
+            for _ in range(_LOOKS):
+                index = Index()
+                reading = self._store.read_journal(index.see)
+                damage = [] if reading is None else [one.error for one in reading.damage]
+                if not damage:
+                    self.index = index
+                    return
+                if told == (told := [str(error) for error in damage]):
+                    break
+            raise damage[0]
+
+    def value(self, sequence: int) -> Any:
+        """Return the value of a record.
+
+        Raises:
+            CorruptJournal: It is no longer what was written.
+            NotDecodable: It holds a class that is not registered here.
+        """
+        encoded = self.record(sequence).value
+        return None if encoded is None else codec.decode(encoded)
+
+    def record(self, sequence: int) -> Record:
+        """Return a record; its value is encoded."""
+        with self._mutex:
+            return decode_line(self._store.read_line(sequence))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._store.close()

@@ -1,0 +1,276 @@
+"""One attempt of a run that a `Phase` keeps: its locked folder, its journal, and the index of what is done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol
+
+from milepost import codec
+from milepost.clock import Clock
+from milepost.errors import Forked, ForeignRun, PhaseClosed, Reentered
+from milepost.records import Kind, Position, Record, decode_line
+from milepost.run.index import Index
+from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.place import Place
+from milepost.run.shared import forget, manifest_or_none, registered
+from milepost.stores import Durability, RunFiles
+
+log = logging.getLogger(__name__)
+
+PHASE_KEEPER = "phase"
+REFUSED = "refused.json"
+DIGESTS = "digests.json"
+
+
+class Draft(NamedTuple):
+    """A record to be made; *value* is any value the codec takes, *name* what an error calls it.
+
+    *encoded* is the value's encoding where it is made already; *has_value* is false for a record without one.
+    """
+
+    kind: Kind
+    key: str | None = None
+    value: Any = None
+    has_value: bool = True
+    group: str | None = None
+    seconds: float | None = None
+    input: str | None = None
+    code: str | None = None
+    name: str = "value"
+    encoded: bytes | None = None
+
+
+class Recorded(Protocol):
+    """What a run holds: which records there are, and each of them when it is asked for."""
+
+    index: Index
+    path: str
+
+    def value(self, sequence: int) -> Any:
+        """Return the value of a record."""
+
+    def record(self, sequence: int) -> Record:
+        """Return a record; its value is encoded."""
+
+
+class Session(Recorded, Protocol):
+    """What a `Phase` needs of its run: kept in a folder, or in memory where Milepost is switched off."""
+
+    run: str
+
+    def begin(self, description: object | None) -> None:
+        """Open the attempt; *description* says what the run is made with, None where that is as before."""
+
+    def append(self, drafts: Sequence[Draft]) -> int:
+        """Record a batch, durable when this returns; return the number of its first record."""
+
+    def encoded(self, draft: Draft) -> Draft:
+        """Return the draft with its value encoded, so that what cannot be stored is known before a batch is made."""
+
+    def restart(self) -> None:
+        """Set the run aside under ``runs/`` and go on with a new, empty one."""
+
+    def document(self, name: str) -> bytes | None:
+        """Return a document's bytes, or None if there is none."""
+
+    def keep_document(self, name: str, data: bytes | None) -> None:
+        """Write a document, or remove it where *data* is None."""
+
+    def close(self) -> None:
+        """End the attempt: give back the lock and the space held ahead."""
+
+
+class FolderSession:
+    """A session in a folder. One process writes; its threads take turns."""
+
+    def __init__(
+        self,
+        place: Place,
+        clock: Clock,
+        durability: Durability,
+        *,
+        guard: AbstractContextManager[None] | None = None,
+        allow_network_filesystem: bool = False,
+    ) -> None:
+        """Take the lock of *place*; `recover` comes next. Each append runs inside *guard*.
+
+        Raises:
+            RunLocked: Another process, or another object of this one, is the writer.
+            StorageError: The medium refused.
+        """
+        self.run = ""
+        self.index = Index()
+        self.path = str(place.path)
+        self._place = place
+        self._clock = clock
+        self._guard = guard or nullcontext()
+        self._durability = durability
+        self._mutex = threading.RLock()
+        self._busy = False
+        self._pid = os.getpid()
+        self._closed = False
+        self._position = Position(0, "")
+        self._attempt = 0
+        self._store = place.made()
+        try:
+            self._store.lock(clock, allow_network_filesystem=allow_network_filesystem)
+            registered(self._store)
+        except BaseException:
+            self._store.close(clean=False)
+            raise
+
+    def recover(self, *, salvage: bool = False) -> None:
+        """Bring the journal into order and index it; nothing is appended yet.
+
+        Args:
+            salvage: Go on behind the last proven record of a damaged journal, which is kept aside whole.
+
+        Raises:
+            DamageError: Acknowledged records are lost or altered; nothing was touched.
+            ForeignRun: The folder is kept by a `CheckpointManager`.
+            StorageError: The medium refused.
+        """
+        manifest = manifest_or_none(self._store)
+        if manifest is not None and manifest.leaving:
+            set_aside(self._store, manifest)
+            manifest = None
+        _refuse_foreign(self._place, self._store, manifest)
+        self._start(manifest, salvage=salvage)
+
+    def begin(self, description: object | None) -> None:
+        """Open the attempt with an `opened` record, in the very slot that an older writer would need next."""
+        self._attempt = self.index.attempt + 1
+        self.append([Draft(Kind.OPENED, value=description, has_value=description is not None, name="params")])
+
+    def append(self, drafts: Sequence[Draft]) -> int:
+        """Record a batch with one write and one sync.
+
+        Raises:
+            NotEncodable: A value would not come back equal; nothing was recorded.
+            Forked: This is a child of the process that opened the phase.
+            PhaseClosed: The attempt has ended.
+            Reentered: A signal handler recorded while a record was being made.
+            StorageError: The medium refused; nothing was acknowledged.
+        """
+        drafts = [self.encoded(draft) for draft in drafts]
+        with self._guard, self._mutex:
+            self._refuse_unusable()
+            if self._busy:
+                raise Reentered
+            self._busy = True
+            try:
+                if self._store.poisoned:
+                    self._store.restart_journal()
+                now, attempt = self._clock.now(), self._attempt
+                records = [
+                    Record(one.kind, now, attempt, one.key, one.seconds, one.input, one.encoded, one.group, one.code)
+                    for one in drafts
+                ]
+                first = self._position.sequence + 1
+                self._position = self._store.append(
+                    records, expected=self._position.sequence, durability=self._durability
+                )
+                for sequence, record in enumerate(records, first):
+                    self.index.note(sequence, record)
+            finally:
+                self._busy = False
+            return first
+
+    def encoded(self, draft: Draft) -> Draft:
+        """Return the draft with its value encoded.
+
+        Raises:
+            NotEncodable: The value would not come back equal; the message names its path.
+        """
+        if draft.encoded is not None or not draft.has_value:
+            return draft
+        return draft._replace(encoded=codec.encode(draft.value, draft.name))
+
+    def value(self, sequence: int) -> Any:
+        """Return the value of a record.
+
+        Raises:
+            CorruptJournal: It is no longer what was written.
+            NotDecodable: It holds a class that is not registered here.
+        """
+        encoded = self.record(sequence).value
+        return None if encoded is None else codec.decode(encoded)
+
+    def record(self, sequence: int) -> Record:
+        """Return a record; its value is encoded."""
+        with self._mutex:
+            if self._pid != os.getpid():
+                raise Forked
+            return decode_line(self._store.read_line(sequence))
+
+    def restart(self) -> None:
+        """Set the run aside under ``runs/`` and go on with a new, empty one."""
+        self._store.close_journal()
+        manifest = read_manifest(self._store)
+        assert manifest is not None, "a recovered run has a manifest"
+        set_aside(self._store, manifest)
+        log.warning("%s: the run so far is set aside as runs/%s; a new one begins.", self.path, manifest.run)
+        self._start(None, salvage=False)
+
+    def document(self, name: str) -> bytes | None:
+        """Return a document's bytes, or None if there is none."""
+        try:
+            return self._store.read(name)
+        except FileNotFoundError:
+            return None
+
+    def keep_document(self, name: str, data: bytes | None) -> None:
+        """Write a document durably, or remove it where *data* is None."""
+        if data is not None:
+            self._store.replace(name, data)
+        elif self._store.has(name):
+            self._store.delete([name], durable=True)
+
+    def close(self) -> None:
+        """Cut the padding, state the journal's end, and let go of the lock; a forked child lets go and no more."""
+        with self._mutex:
+            if not self._closed:
+                self._closed = True
+                forget(self._store)
+                self._store.close(clean=self._pid == os.getpid())
+
+    def _start(self, manifest: Manifest | None, *, salvage: bool) -> None:
+        """Recover the journal of the run that the manifest names, or begin a run."""
+        self.index = Index()
+        run = manifest.run if manifest else self._place.files.token()
+        reading = self._store.recover(run, known=manifest is not None, visit=self.index.see, refuse_damage=not salvage)
+        for damaged in reading.damage:
+            log.error(
+                "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
+            )
+        for warning in [*reading.torn, *reading.warnings]:
+            log.warning("%s", warning)
+        self.run = run if manifest else reading.run or run
+        self._position = reading.end
+        if manifest is None:
+            manifest = Manifest(self.run, self._place.phase, self._clock.now(), keeper=PHASE_KEEPER)
+            write_manifest(self._store, manifest)
+
+    def _refuse_unusable(self) -> None:
+        if self._pid != os.getpid():
+            raise Forked
+        if self._closed:
+            raise PhaseClosed(f"{self.path}: this attempt has ended; open the phase again.")
+
+
+def _refuse_foreign(place: Place, store: RunFiles, manifest: Manifest | None) -> None:
+    """Refuse a folder that a `CheckpointManager` keeps, whose records say other things."""
+    names = store.names()
+    managed = any(name.startswith("checkpoint_") for name in names)
+    if manifest is not None:
+        managed = managed or manifest.keeper != PHASE_KEEPER
+    if managed:
+        raise ForeignRun(
+            f"{place.path}: phase {place.phase!r} is kept by a CheckpointManager (see {MANIFEST}); nothing was touched. "
+            "Give this Phase another name, or clear the old progress with "
+            f"CheckpointManager({place.phase!r}).clear_all_checkpoints()."
+        )
