@@ -73,7 +73,7 @@ class Attempt:
             if session is not None:
                 session.close()
             signals.restore()
-            _tell(settings.name, error, 0)
+            _tell(error, 0)
             raise
         return attempt
 
@@ -87,12 +87,12 @@ class Attempt:
             self.signals.restore()
         done = sum(group.done for group in self._session.index.groups.values())
         if error is not None:
-            _tell(self.settings.name, error, done)
+            _tell(error, done)
         elif self.signals.pending():
             try:
                 self.signals.check()
             except Interrupted as interrupted:
-                _tell(self.settings.name, interrupted, done)
+                _tell(interrupted, done)
                 raise
 
     # --- loops
@@ -164,7 +164,7 @@ class Attempt:
         return self._randoms[asked]
 
 
-def _tell(phase: str, error: BaseException, done: int) -> None:
+def _tell(error: BaseException, done: int) -> None:
     """Say how to go on after an interrupt: logged as a warning, so that it is seen where nothing is set up."""
     if isinstance(error, Interrupted):
         name = error.message.removesuffix(".")

@@ -42,7 +42,7 @@ def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) ->
         change = refused(session)
         if change is None:
             raise InvalidArgument(
-                f"{place.path}: no change waits to be accepted: the last attempt did not stop at one."
+                f"{place.path}: no change waits: the last attempt did not stop at one."
             )
         return accept(session, change)
     finally:

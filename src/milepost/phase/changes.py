@@ -144,8 +144,7 @@ def code_draft(code: str, parts: Mapping[str, str], accepts: Sequence[str]) -> D
 def refused(session: Session) -> dict[str, Any] | None:
     """Return the change that a run stopped at, or None: ``{"description": …}`` or ``{"function": …}``."""
     data = session.document(REFUSED)
-    fields = unseal(data.rstrip(b"\n")) if data else None
-    return fields
+    return unseal(data.rstrip(b"\n")) if data else None
 
 
 def accept(session: Session, change: Mapping[str, Any]) -> list[str]:

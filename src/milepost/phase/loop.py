@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
-from milepost.records import Kind, digest
 from milepost.phase.work import Finished
+from milepost.records import Kind, digest
 from milepost.run import Draft, Session
 from milepost.run.index import short
 
@@ -100,7 +100,7 @@ class Loop:
             key = str(item)
         else:
             raise InvalidArgument(
-                f"An item of type {type(item).__name__} has no key of its own: pass key=, a function from item to text."
+                f"An item of type {type(item).__name__} has no key of its own: pass key=, a function to text."
             )
         if type(key) is not str or not key:
             raise InvalidArgument(f"key= gave {key!r}: a key is a text that is not empty.")

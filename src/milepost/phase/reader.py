@@ -24,7 +24,7 @@ class PhaseReader:
         self._session = session
 
     def results(self, name: str | None = None) -> Results:
-        """Return the results: a mapping in the order in which items were recorded first; values are read when asked for.
+        """Return the results: a mapping in the order of recording, whose values are read when asked for.
 
         Args:
             name: The loop's name.

@@ -41,7 +41,12 @@ class State:
             self._saved = encoded
 
 
-def _load(session: Session) -> dict[str, Any]:
+def load_state(session: Recorded) -> dict[str, Any]:
+    """Return the state as it was saved last.
+
+    Raises:
+        LostRecords: A saved change does not fit the ones before it.
+    """
     state: Any = {}
     for sequence in session.index.states:
         change = session.value(sequence)

@@ -51,12 +51,12 @@ class MemorySession:
         self._drafts.clear()
         self.index = Index()
 
-    def document(self, name: str) -> bytes | None:
+    def document(self, name: str) -> bytes | None:  # noqa: ARG002
         """Return None: there are no documents."""
         return None
 
-    def keep_document(self, name: str, data: bytes | None) -> None:
-        """Do nothing."""
+    def keep_document(self, name: str, data: bytes | None) -> None:  # noqa: ARG002
+        """Do nothing: there are none."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from milepost import codec
 from milepost.clock import Clock
-from milepost.errors import Forked, ForeignRun, PhaseClosed, Reentered
+from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.records import Kind, Position, Record, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
@@ -270,7 +270,7 @@ def _refuse_foreign(place: Place, store: RunFiles, manifest: Manifest | None) ->
         managed = managed or manifest.keeper != PHASE_KEEPER
     if managed:
         raise ForeignRun(
-            f"{place.path}: phase {place.phase!r} is kept by a CheckpointManager (see {MANIFEST}); nothing was touched. "
+            f"{place.path}: phase {place.phase!r} is kept by a CheckpointManager ({MANIFEST}). Nothing was touched. "
             "Give this Phase another name, or clear the old progress with "
             f"CheckpointManager({place.phase!r}).clear_all_checkpoints()."
         )

@@ -151,6 +151,7 @@ def forget(store: RunFiles) -> None:
 
 
 def manifest_or_none(store: RunFiles) -> Manifest | None:
+    """Return the manifest; a damaged one is kept as *.quarantine, and the journal tells what it said."""
     try:
         return read_manifest(store)
     except CorruptDocument as error:

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from milepost.errors import DamageError
 from milepost.fs import Content
 from milepost.records import Position, Record
+
+
+class Durability(StrEnum):
+    """What a record survives once its append has returned.
+
+    `POWER`: also a power cut; that it is the very last one and was cut off by the medium later goes unnoticed.
+    `PROCESS`: the death of the process only; a power cut leaves a whole beginning of what was recorded.
+    `STRICT`: a power cut, and the loss of even the very last record is noticed.
+    """
+
+    POWER = "power"
+    PROCESS = "process"
+    STRICT = "strict"
 
 
 class Damaged(NamedTuple):
