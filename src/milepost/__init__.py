@@ -1,8 +1,24 @@
 """Milepost: crash-proof progress checkpoints for long-running Python workflows."""
 
 from milepost.codec import register
-from milepost.errors import MilepostError
+from milepost.errors import Changed, Interrupted, MilepostError
 from milepost.manager import CheckpointManager
+from milepost.phase import Ambiguous, Happened, Phase, PhaseReader, Results, bless
+from milepost.phase import open_phase as open  # noqa: A004 -- milepost.open, as the field spells it
 from milepost.stores import write_durably
 
-__all__ = ["CheckpointManager", "MilepostError", "register", "write_durably"]
+__all__ = [
+    "Ambiguous",
+    "Changed",
+    "CheckpointManager",
+    "Happened",
+    "Interrupted",
+    "MilepostError",
+    "Phase",
+    "PhaseReader",
+    "Results",
+    "bless",
+    "open",
+    "register",
+    "write_durably",
+]

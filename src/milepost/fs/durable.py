@@ -13,7 +13,7 @@ may show bytes that the disk does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from milepost.fs.seam import FileSystem
@@ -21,7 +21,7 @@ from milepost.fs.seam import FileSystem
 TEMPORARY_SUFFIX = ".tmp"
 _LARGE_BYTES = 256 * 1024
 
-Content = bytes | Sequence[bytes]
+Content = bytes | Sequence[bytes] | Iterator[bytes]
 
 
 class NotSynced(OSError):
@@ -37,7 +37,7 @@ def new_file(
         files: The filesystem.
         directory: An open directory handle.
         name: The file's name.
-        data: All of its bytes, or pieces of them: a large content need not be copied to be joined.
+        data: All of its bytes, or pieces of them: a large content need not be copied to be joined, nor be held whole.
         replace: Whether an existing file may be replaced; if not, a taken name is an error.
         shared: Give it the permissions of any new file of this user, instead of 0600.
 
@@ -55,7 +55,7 @@ def new_file(
             files.link(directory, temporary, directory, name)
             with suppress(OSError):  # the file stands; the next writer sweeps what stays behind
                 files.unlink(directory, temporary)
-    except OSError:
+    except Exception:  # also one of the pieces may not be had
         # The first error is the one to tell; what stays behind here is swept by the next writer.
         with suppress(OSError):
             files.unlink(directory, temporary)
@@ -74,14 +74,14 @@ def _write_temporary(files: FileSystem, directory: int, temporary: str, data: Co
             write_all(files, handle, piece, offset)
             offset += len(piece)
         files.sync(handle)
-    except OSError:
+    except Exception:
         with suppress(OSError):
             files.close(handle)
         raise
     files.close(handle)
 
 
-def _gathered(pieces: Sequence[bytes]) -> Iterator[bytes]:
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the same bytes in fewer pieces: small ones joined, large ones as they are."""
     small: list[bytes] = []
     size = 0

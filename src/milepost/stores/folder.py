@@ -186,7 +186,7 @@ class Folder:
             StoreUnavailable: The system refused; the old state is whole.
         """
         path = self.path / name
-        needed = (len(data) if isinstance(data, bytes) else sum(map(len, data))) + _SPARE_BYTES
+        needed = _size_of(data) + _SPARE_BYTES
         with translated(path, "write the file"):
             free = self.files.free_bytes(self.handle)
         if free < needed:
@@ -214,7 +214,7 @@ class Folder:
             raise unknown(self.path, "sync the folder", error) from error
 
 
-def write_durably(path: str | os.PathLike[str], data: bytes) -> None:
+def write_durably(path: str | os.PathLike[str], data: Content) -> None:
     """Let the file at *path* appear whole and durable, or stay as it was.
 
     The bytes go to a temporary file of the same folder, are synced, renamed over *path*, and the folder is
@@ -222,7 +222,7 @@ def write_durably(path: str | os.PathLike[str], data: bytes) -> None:
 
     Args:
         path: The file; what stood there is replaced.
-        data: All of its bytes.
+        data: All of its bytes, or an iterator of pieces, which is read as the file is written.
 
     Raises:
         InvalidArgument: *path* names no file.
@@ -235,6 +235,13 @@ def write_durably(path: str | os.PathLike[str], data: bytes) -> None:
         raise InvalidArgument(f"{target}: a file is needed, this names a folder.")
     with Folder.make(current(), target.parent) as folder:
         folder.put(target.name, data, replace=True, shared=True)
+
+
+def _size_of(data: Content) -> int:
+    """Return how many bytes are known to be needed: an iterator does not say."""
+    if isinstance(data, bytes):
+        return len(data)
+    return 0 if isinstance(data, Iterator) else sum(map(len, data))
 
 
 def _unsafe(stat: Stat, refused: int) -> str | None:
