@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from milepost.errors import Interrupted
 from milepost.fs import current
@@ -23,6 +23,13 @@ from milepost.phase.work import Finished, Pending
 from milepost.run import FolderSession, MemorySession, Place, Session
 from milepost.run.session import REFUSED
 
+if TYPE_CHECKING:
+    import random
+
+    import numpy as np
+
+Generator = TypeVar("Generator")
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +42,7 @@ class Attempt:
         self.signals = signals
         self._session = session
         self._digests = digests
-        self._randoms: dict[tuple[str | None, str, str], Any] = {}
+        self._generators: dict[tuple[str | None, str, Callable[..., Any]], Any] = {}
         self.makers: Makers | None = None
         if digests is not None:
             now = digests.description(settings)
@@ -144,24 +151,23 @@ class Attempt:
         if self._digests is not None:
             self.state.save()
 
-    def random(self, key: str | None, name: str | None) -> Any:
+    def random(self, key: str | None, name: str | None) -> random.Random:
         """Return the generator of an item, the same object for the item in hand."""
-        return self._generator("random", key, name)
+        return self._generator(random_of, key, name)
 
-    def numpy_random(self, key: str | None, name: str | None) -> Any:
+    def numpy_random(self, key: str | None, name: str | None) -> np.random.Generator:
         """Return the numpy generator of an item, the same object for the item in hand."""
-        return self._generator("numpy", key, name)
+        return self._generator(numpy_random_of, key, name)
 
-    def _generator(self, kind: str, key: str | None, name: str | None) -> Any:
-        make = random_of if kind == "random" else numpy_random_of
+    def _generator(self, make: Callable[..., Generator], key: str | None, name: str | None) -> Generator:
         if key is not None:
             return make(self.settings.seed, self.settings.name, name, key)
         loop, held = self.loops.in_hand()
-        asked = (loop.name, held, kind)
-        if asked not in self._randoms:
-            self._randoms = {one: kept for one, kept in self._randoms.items() if one[:2] == asked[:2]}
-            self._randoms[asked] = make(self.settings.seed, self.settings.name, loop.name, held)
-        return self._randoms[asked]
+        asked = (loop.name, held, make)
+        if asked not in self._generators:
+            self._generators = {one: kept for one, kept in self._generators.items() if one[:2] == asked[:2]}
+            self._generators[asked] = make(self.settings.seed, self.settings.name, loop.name, held)
+        return cast("Generator", self._generators[asked])
 
 
 def _tell(error: BaseException, done: int) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 class Parallel:
     """What a `Phase` does with workers. They compute; the one process that holds the run records."""
 
-    _attempt: Attempt
+    @property
+    def _attempt(self) -> Attempt:
+        """The attempt that is open."""
+        raise NotImplementedError
 
     def map(
         self,

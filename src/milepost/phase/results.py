@@ -98,13 +98,16 @@ class Results(Mapping[str, Any]):
         Raises:
             StorageError: The medium refused; what stood at *path* is whole.
         """
-        columns: dict[str, None] | None = {}
+        write_durably(path, self._rows(self._columns()))
+
+    def _columns(self) -> list[str] | None:
+        """Return the keys of all values in the order in which they are met, or None if not all values are dicts."""
+        columns: dict[str, None] = {}
         for value in self.values():
             if type(value) is not dict or not all(type(name) is str for name in value):
-                columns = None
-                break
+                return None
             columns.update(dict.fromkeys(value))
-        write_durably(path, self._rows(None if columns is None else list(columns)))
+        return list(columns)
 
     def _lines(self) -> Iterator[bytes]:
         for key, value in self.items():

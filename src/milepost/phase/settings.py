@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from milepost.clock import Clock
 from milepost.errors import InvalidArgument
@@ -66,7 +66,7 @@ class Settings(NamedTuple):
             raise InvalidArgument("code: a list of functions is needed.")
         if type(seed) is not int:
             raise InvalidArgument(f"seed {seed!r}: a whole number is needed.")
-        if isinstance(grace_seconds, bool) or not isinstance(grace_seconds, int | float) or not _fits(grace_seconds):
+        if not _is_duration(grace_seconds):
             raise InvalidArgument(f"grace_seconds {grace_seconds!r}: a number of seconds of at least 0 is needed.")
         return cls(
             name=name,
@@ -85,17 +85,16 @@ class Settings(NamedTuple):
         )
 
 
-def _fits(seconds: float) -> bool:
-    return math.isfinite(seconds) and seconds >= 0
+def _is_duration(seconds: object) -> bool:
+    return type(seconds) in (int, float) and math.isfinite(cast("float", seconds)) and cast("float", seconds) >= 0
 
 
 def _one_of(argument: str, variable: str | None, word: str, words: Sequence[str]) -> str:
     said = os.environ.get(variable) if variable else None
-    if (said or word) not in words:
-        raise InvalidArgument(
-            f"{variable if said else argument} {said or word!r}: one of {', '.join(words)} is needed."
-        )
-    return said or word
+    chosen = said or word
+    if chosen not in words:
+        raise InvalidArgument(f"{variable if said else argument} {chosen!r}: one of {', '.join(words)} is needed.")
+    return chosen
 
 
 def _flag(variable: str) -> bool:

@@ -22,7 +22,7 @@ class Failure(NamedTuple):
     """An item's newest record says that it failed: which record, and how many failures there were in a row."""
 
     sequence: int
-    count: int
+    in_a_row: int
 
 
 class Group:
@@ -79,7 +79,7 @@ class Group:
     def note_failed(self, key: str, sequence: int) -> None:
         """Know that *key* failed, by the record *sequence*."""
         before = self.failed.get(key)
-        self.failed[key] = Failure(sequence, before.count + 1 if before else 1)
+        self.failed[key] = Failure(sequence, before.in_a_row + 1 if before else 1)
 
     def sequence(self, key: str) -> int:
         """Return the number of the record that says *key* is done, or 0."""

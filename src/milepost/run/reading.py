@@ -6,7 +6,7 @@ import threading
 from typing import Any, Self
 
 from milepost import codec
-from milepost.errors import ForeignRun, InvalidArgument
+from milepost.errors import DamageError, ForeignRun, InvalidArgument
 from milepost.records import Record, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import read_manifest
@@ -55,7 +55,8 @@ class ReadSession:
             raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
         if manifest.keeper != PHASE_KEEPER:
             raise ForeignRun(f"{self.path}: this is kept by a CheckpointManager; read it with that.")
-        told: list[str] | None = None
+        told: list[str] = []
+        damage: list[DamageError] = []
         with self._mutex:
             for _ in range(_LOOKS):
                 index = Index()
