@@ -3,7 +3,7 @@
 from milepost.codec import register
 from milepost.errors import Changed, Interrupted, MilepostError
 from milepost.manager import CheckpointManager
-from milepost.phase import Ambiguous, Happened, Phase, PhaseReader, Results, bless
+from milepost.phase import Ambiguous, Happened, Phase, bless
 from milepost.phase import open_phase as open  # noqa: A004 -- milepost.open, as the field spells it
 from milepost.stores import write_durably
 
@@ -15,8 +15,6 @@ __all__ = [
     "Interrupted",
     "MilepostError",
     "Phase",
-    "PhaseReader",
-    "Results",
     "bless",
     "open",
     "register",

@@ -1,9 +1,7 @@
-"""A loop made resumable: `Phase`, and reading one from outside."""
+"""A loop made resumable: `Phase`, and what is done to one from outside. What is not always needed loads on use."""
 
-from milepost.phase.bless import bless
+from milepost.phase.outside import bless, open_phase
 from milepost.phase.phase import Phase
-from milepost.phase.reader import PhaseReader, open_phase
-from milepost.phase.results import Results
-from milepost.phase.steps import Ambiguous, Happened
+from milepost.phase.work import Ambiguous, Happened
 
-__all__ = ["Ambiguous", "Happened", "Phase", "PhaseReader", "Results", "bless", "open_phase"]
+__all__ = ["Ambiguous", "Happened", "Phase", "bless", "open_phase"]

@@ -13,15 +13,16 @@ from milepost.phase.command import again
 from milepost.phase.completion import complete
 from milepost.phase.digests import Digests
 from milepost.phase.draws import numpy_random_of, random_of
-from milepost.phase.loop import DigestOf, Key, Loop
+from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals
 from milepost.phase.state import State
 from milepost.phase.steps import Steps, priced
-from milepost.phase.work import Finished, Pending
-from milepost.run import FolderSession, MemorySession, Place, Session
-from milepost.run.session import REFUSED
+from milepost.phase.work import Finished, Key, Pending
+from milepost.run import Place
+from milepost.run.memory import MemorySession
+from milepost.run.session import REFUSED, FolderSession, Session
 
 if TYPE_CHECKING:
     import random

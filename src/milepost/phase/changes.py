@@ -4,43 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 from milepost.errors import Changed, InvalidArgument
 from milepost.phase.command import again
+from milepost.phase.settings import VARIABLE, OnChange
 from milepost.records import Kind, seal, unseal
-from milepost.run import Draft, Session
-from milepost.run.session import REFUSED
+from milepost.run.session import REFUSED, Draft, Session
 
 log = logging.getLogger(__name__)
 
-VARIABLE = "MILEPOST_ON_CHANGE"
 _SECTIONS = {"params": "parameter", "inputs": "input", "code": "code"}
 
 Description = Mapping[str, Mapping[str, str]]
-
-
-class OnChange(StrEnum):
-    """What to do when something changed."""
-
-    STOP = "stop"
-    RESTART = "restart"
-    KEEP = "keep"
-
-
-def on_change_of(argument: str, variable: str | None) -> OnChange:
-    """Return what to do: the environment's word, else the argument's.
-
-    Raises:
-        InvalidArgument: It is none of the three.
-    """
-    word = variable or argument
-    try:
-        return OnChange(word)
-    except ValueError:
-        where = VARIABLE if variable else "on_change"
-        raise InvalidArgument(f"{where} {word!r}: 'stop', 'restart' or 'keep' is needed.") from None
 
 
 def settle_run(session: Session, now: Description, on_change: OnChange, phase: str) -> Description | None:

@@ -10,7 +10,7 @@ from milepost.phase.changes import Makers
 from milepost.phase.loops import Loops
 from milepost.phase.steps import Steps
 from milepost.records import Kind, digest
-from milepost.run import Draft, Session
+from milepost.run.session import Draft, Session
 
 log = logging.getLogger(__name__)
 

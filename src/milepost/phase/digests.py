@@ -10,8 +10,7 @@ from milepost.clock import Clock
 from milepost.errors import NotEncodable
 from milepost.phase.settings import Settings
 from milepost.records import digest
-from milepost.run import Session
-from milepost.run.session import DIGESTS
+from milepost.run.session import DIGESTS, Session
 
 if TYPE_CHECKING:
     from milepost.fingerprint import FileDigests

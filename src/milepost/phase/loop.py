@@ -9,15 +9,14 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
-from milepost.phase.work import Finished
+from milepost.phase.work import Finished, Key
 from milepost.records import Kind, digest
-from milepost.run import Draft, Session
 from milepost.run.index import short
+from milepost.run.session import Draft, Session
 
 _UNSEEN, _HANDED_OUT, _DONE, _FAILED = range(4)
 _LONGEST_MESSAGE = 2000
 
-Key = Callable[[Any], str]
 DigestOf = Callable[[Any], str | None]
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from milepost.errors import AlreadyRecorded, InvalidArgument, NoItem
-from milepost.phase.loop import DigestOf, Key, Loop
+from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.results import Results
-from milepost.phase.work import Finished
+from milepost.phase.work import Finished, Key
 from milepost.records import digest
-from milepost.run import Session
 from milepost.run.index import Group
+from milepost.run.session import Session
 
 
 class Loops:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from milepost.phase.attempt import Attempt
-from milepost.phase.loop import Key, Loop
-from milepost.phase.results import Results
+from milepost.phase.work import Key
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+    from milepost.phase.attempt import Attempt
+    from milepost.phase.loop import Loop
+    from milepost.phase.results import Results
 
 
 class Parallel:

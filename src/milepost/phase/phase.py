@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from milepost.clock import Clock, SystemClock
 from milepost.errors import InvalidArgument, PhaseClosed
-from milepost.phase.attempt import Attempt
-from milepost.phase.loop import Key
 from milepost.phase.parallel import Parallel
 from milepost.phase.settings import Settings
-from milepost.phase.steps import Ambiguous
-from milepost.phase.work import Finished
+from milepost.phase.work import Ambiguous, Finished, Key
 
 if TYPE_CHECKING:
     import random
 
     import numpy as np
+
+    from milepost.phase.attempt import Attempt
 
 
 class Phase(Parallel):
@@ -99,6 +98,8 @@ class Phase(Parallel):
         """
         if self._open is not None:
             raise PhaseClosed(f"{self.name}: this phase is open already.")
+        from milepost.phase.attempt import Attempt  # a program that only saves checkpoints need not load it
+
         self._open = Attempt.begin(self._settings)
         return self
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any, Self
 
 from milepost.errors import InvalidArgument
-from milepost.fs import current
 from milepost.phase.loops import FailedSource, RecordedSource
 from milepost.phase.results import Results
 from milepost.phase.state import load_state
-from milepost.phase.steps import Ambiguous, Steps
-from milepost.run import Place, ReadSession, root_of
+from milepost.phase.steps import Steps
+from milepost.phase.work import Ambiguous
+from milepost.run.reading import ReadSession
 
 
 class PhaseReader:
@@ -90,22 +88,6 @@ class PhaseReader:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def open_phase(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> PhaseReader:
-    """Return a phase for reading, also while another process writes it.
-
-    Args:
-        name: The phase's name.
-        store: The folder that holds the phases' folders, or its ``file:`` URL.
-
-    Raises:
-        InvalidArgument: There is no such phase.
-        ForeignRun: It is kept by a `CheckpointManager`.
-        DamageError: Acknowledged records are lost or altered.
-        StorageError: The medium refused.
-    """
-    return PhaseReader(ReadSession.opened(Place(current(), root_of(store), name)), name)
 
 
 def _group(name: str | None) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -114,6 +112,9 @@ class Results(Mapping[str, Any]):
             yield b'{"key":' + orjson.dumps(key) + b',"value":' + codec.encode(value) + b"}\n"
 
     def _rows(self, columns: list[str] | None) -> Iterator[bytes]:
+        import csv
+        import io
+
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer)
         writer.writerow(["key", *(["value"] if columns is None else columns)])

@@ -5,18 +5,41 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from milepost.clock import Clock
 from milepost.errors import InvalidArgument
-from milepost.phase.changes import VARIABLE, OnChange, on_change_of
 from milepost.run import root_of
 from milepost.run.place import folder_name
 from milepost.stores import Durability
 
+VARIABLE = "MILEPOST_ON_CHANGE"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class OnChange(StrEnum):
+    """What to do when something changed."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    KEEP = "keep"
+
+
+def on_change_of(argument: str, variable: str | None) -> OnChange:
+    """Return what to do: the environment's word, else the argument's.
+
+    Raises:
+        InvalidArgument: It is none of the three.
+    """
+    word = variable or argument
+    try:
+        return OnChange(word)
+    except ValueError:
+        where = VARIABLE if variable else "on_change"
+        raise InvalidArgument(f"{where} {word!r}: 'stop', 'restart' or 'keep' is needed.") from None
 
 
 class Settings(NamedTuple):

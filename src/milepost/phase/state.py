@@ -9,7 +9,7 @@ import orjson
 from milepost import delta
 from milepost.errors import InvalidArgument, LostRecords, NotDecodable
 from milepost.records import Kind
-from milepost.run import Draft, Recorded, Session
+from milepost.run.session import Draft, Recorded, Session
 
 
 class State:

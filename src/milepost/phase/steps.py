@@ -5,42 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from milepost.errors import InvalidArgument, NotEncodable
 from milepost.phase.changes import Makers
 from milepost.phase.loop import told
 from milepost.phase.results import Results
+from milepost.phase.work import Ambiguous, Happened
 from milepost.records import Kind, digest
-from milepost.run import Draft, Recorded, Session
 from milepost.run.index import CALLS, STEPS, Group, short
+from milepost.run.session import Draft, Recorded, Session
 
 log = logging.getLogger(__name__)
 
-_CALL_IDS = uuid.UUID("b4f3c6de-6f0e-5d52-9a54-5a7b1f4b3c11")  # a namespace of our own, drawn once
+_CALL_IDS = "b4f3c6de-6f0e-5d52-9a54-5a7b1f4b3c11"  # a namespace of our own, drawn once
 
 ItemDigest = Callable[[Any], str | None]
-
-
-class Happened(NamedTuple):
-    """What a `reconcile` callback returns when the ambiguous call did happen: its *result*."""
-
-    result: Any
-
-
-class Ambiguous(NamedTuple):
-    """A call that was sent and not answered: its *key*, its *call_id*, its price, and when it was sent.
-
-    *cost_usd* is in US dollars, None where no price was given; *time* is in seconds since 1970-01-01 UTC.
-    """
-
-    key: str
-    call_id: str
-    cost_usd: float | None
-    time: float
 
 
 class Steps:
@@ -83,7 +65,7 @@ class Steps:
         with self._alone(CALLS, key):
             if self._is_done(self._calls, key, given, code):
                 return self._session.value(self._calls.sequence(key))
-            call_id = str(uuid.uuid5(_CALL_IDS, f"{self._session.run}\n{key}\n{given}"))
+            call_id = self._call_id(key, given)
             since = time.monotonic()
             answer = self._answer_to(key, call_id, reconcile)
             if answer is not None:
@@ -166,6 +148,12 @@ class Steps:
             yield
         finally:
             self._under_way.discard((group, name))
+
+    def _call_id(self, key: str, given: str) -> str:
+        """Return a UUID (RFC 9562, version 5) of run, key and arguments: the same in every attempt."""
+        import uuid  # takes longer to load than the rest of a call
+
+        return str(uuid.uuid5(uuid.UUID(_CALL_IDS), f"{self._session.run}\n{key}\n{given}"))
 
     def _answer_to(self, key: str, call_id: str, reconcile: Callable[..., Any] | None) -> Happened | None:
         """Return what is known to have come of an earlier attempt at this very call; None if it is to be made."""

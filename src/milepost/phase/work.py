@@ -1,4 +1,4 @@
-"""What the runners of a loop are given and give back; plain data."""
+"""What loops, their runners and paid calls are given and give back; plain data."""
 
 from __future__ import annotations
 
@@ -27,5 +27,26 @@ class Finished(NamedTuple):
     attempts: int = 1
 
 
+Key = Callable[[Any], str]
+"""From an item to the text by which it is known."""
+
 Record = Callable[[Sequence[Finished]], None]
 """Makes what finished together durable, as one batch with one sync. An error leaves none of it acknowledged."""
+
+
+class Happened(NamedTuple):
+    """What a `reconcile` callback returns when the ambiguous call did happen: its *result*."""
+
+    result: Any
+
+
+class Ambiguous(NamedTuple):
+    """A call that was sent and not answered: its *key*, its *call_id*, its price, and when it was sent.
+
+    *cost_usd* is in US dollars, None where no price was given; *time* is in seconds since 1970-01-01 UTC.
+    """
+
+    key: str
+    call_id: str
+    cost_usd: float | None
+    time: float

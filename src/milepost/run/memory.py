@@ -55,7 +55,7 @@ class MemorySession:
         """Return None: there are no documents."""
         return None
 
-    def keep_document(self, name: str, data: bytes | None) -> None:  # noqa: ARG002
+    def keep_document(self, name: str, data: bytes | None) -> None:
         """Do nothing: there are none."""
 
     def close(self) -> None:

@@ -1,16 +1,38 @@
-"""Accepting a change that a run stopped at."""
+"""What is done to a phase from outside: reading it, and accepting a change that it stopped at."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from milepost.clock import SystemClock
 from milepost.errors import InvalidArgument
 from milepost.fs import current
-from milepost.phase.changes import accept, refused
-from milepost.run import FolderSession, Place, root_of
+from milepost.run import Place, root_of
 from milepost.stores import Durability
+
+if TYPE_CHECKING:
+    from milepost.phase.reader import PhaseReader
+
+
+def open_phase(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> PhaseReader:
+    """Return a phase for reading, also while another process writes it.
+
+    Args:
+        name: The phase's name.
+        store: The folder that holds the phases' folders, or its ``file:`` URL.
+
+    Raises:
+        InvalidArgument: There is no such phase.
+        ForeignRun: It is kept by a `CheckpointManager`.
+        DamageError: Acknowledged records are lost or altered.
+        StorageError: The medium refused.
+    """
+    from milepost.phase.reader import PhaseReader
+    from milepost.run.reading import ReadSession
+
+    return PhaseReader(ReadSession.opened(Place(current(), root_of(store), name)), name)
 
 
 def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> list[str]:
@@ -31,6 +53,9 @@ def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) ->
         DamageError: Acknowledged records are lost or altered.
         StorageError: The medium refused.
     """
+    from milepost.phase.changes import accept, refused
+    from milepost.run.session import FolderSession
+
     place = Place(current(), root_of(store), name)
     found = place.existing()
     if found is None:
@@ -41,9 +66,7 @@ def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) ->
         session.recover()
         change = refused(session)
         if change is None:
-            raise InvalidArgument(
-                f"{place.path}: no change waits: the last attempt did not stop at one."
-            )
+            raise InvalidArgument(f"{place.path}: no change waits: the last attempt did not stop at one.")
         return accept(session, change)
     finally:
         session.close()
