@@ -247,7 +247,7 @@ class FolderSession:
             log.error(
                 "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
             )
-        for warning in [*reading.torn, *reading.warnings]:
+        for warning in reading.warnings:
             log.warning("%s", warning)
         self.run = run if manifest else reading.run or run
         self._position = reading.end

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import milepost
 import pytest
+
+import milepost
 from milepost.errors import InvalidArgument
 
 _NUMBERS = itertools.count()
