@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 from milepost.clock import Clock
-from milepost.records import Kind, Position, Record, decode_line
-from milepost.stores.base import Damaged, JournalReading, RunStore
+from milepost.records import Kind, Position, Record, chain_of, decode_line, is_kind
+from milepost.stores.base import JournalReading, RunStore
 
 
-class History(NamedTuple):
-    """What a journal proves; records are decoded when they are asked for."""
+class History:
+    """What a journal proves, gathered while it streams by: only records of some kinds are kept, as lines."""
 
-    reading: JournalReading
+    def __init__(self, kind: Kind, passing: Iterable[int] = ()) -> None:
+        """Keep records of *kind*, and the chains behind the record numbers *passing*."""
+        self._kind = kind
+        self._kept: list[tuple[int, bytes]] = []
+        self._wanted = sorted(set(passing))
+        self._passed: set[Position] = set()
+        self._reading: JournalReading | None = None
+
+    @classmethod
+    def of(cls, store: RunStore, kind: Kind, passing: Iterable[int] = ()) -> History | None:
+        """Read the journal of *store*; None if there is none.
+
+        Raises:
+            StorageError: The medium refused.
+        """
+        history = cls(kind, passing)
+        history._reading = store.read_journal(history._visit)
+        return history if history._reading else None
 
     @property
-    def damage(self) -> list[Damaged]:
-        """Return what is lost or altered."""
-        return self.reading.damage
+    def reading(self) -> JournalReading:
+        """Return what is known of the journal as a whole."""
+        assert self._reading is not None, "a history is made by reading"
+        return self._reading
 
     @property
     def end(self) -> Position:
@@ -26,24 +44,24 @@ class History(NamedTuple):
         return self.reading.end
 
     def records(self, after: int = 0) -> Iterator[tuple[int, Record]]:
-        """Yield sequence numbers and records behind number *after*."""
-        skipped = max(0, after - self.reading.start.sequence)
-        first = self.reading.start.sequence + skipped + 1
-        for index in range(skipped, len(self.reading.lines)):
-            yield first + index - skipped, decode_line(self.reading.lines[index])
+        """Yield numbers and records, of the kind that was kept, behind number *after*."""
+        for number, line in self._kept:
+            if number > after:
+                yield number, decode_line(line)
 
     def last(self) -> Record | None:
-        """Return the newest record."""
-        return decode_line(self.reading.lines[-1]) if self.reading.lines else None
+        """Return the newest record, of whatever kind."""
+        return decode_line(self.reading.last) if self.reading.last is not None else None
 
     def contains(self, position: Position) -> bool:
-        """Tell whether the journal passed through *position*."""
-        if position == self.reading.start:
-            return True
-        index = position.sequence - self.reading.start.sequence - 1
-        if not 0 <= index < len(self.reading.lines):
-            return False
-        return self.reading.lines[index].endswith(b'"' + position.chain.encode() + b'"}')
+        """Tell whether the journal passed through *position*, whose number was asked for."""
+        return position == self.reading.start or position in self._passed
+
+    def _visit(self, first: int, lines: list[bytes]) -> None:
+        self._kept += [(first + index, line) for index, line in enumerate(lines) if is_kind(line, self._kind)]
+        behind = first + len(lines)
+        for number in self._wanted[bisect_left(self._wanted, first) : bisect_left(self._wanted, behind)]:
+            self._passed.add(Position(number, chain_of(lines[number - first])))
 
 
 class Journal:

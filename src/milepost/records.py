@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from operator import add
 from typing import Any, NamedTuple
 
 import orjson
@@ -22,6 +23,8 @@ _CHECK = b',"check":"'
 _DIGEST_HEX = 32
 CHAIN_BYTES = len(_CHAIN) + _DIGEST_HEX + 2  # the field's name, the digest, and `"}`
 _TAIL_START = CHAIN_BYTES - len(_CHAIN)
+_BETWEEN = '"}' + _CHAIN.decode()
+_KIND_PLACE = (len('{"sequence":1,'), 48)  # between the number and whatever a caller may have chosen
 
 
 class Kind(StrEnum):
@@ -35,6 +38,9 @@ class Kind(StrEnum):
     COMPLETED = "completed"
     CODE = "code"
     SEALED = "sealed"
+
+
+_KINDS = {kind: f'"kind":"{kind}"'.encode() for kind in Kind}
 
 
 class Position(NamedTuple):
@@ -102,6 +108,36 @@ def follow(line: bytes, after: Position) -> Position | None:
     return Position(after.sequence + 1, chain)
 
 
+def follow_all(lines: list[bytes], after: Position) -> tuple[int, Position]:
+    """Return how many of *lines* are intact records that follow one another behind *after*, and where they end.
+
+    The answer is that of `follow`, line by line, in a fraction of the time. Each hash is taken with the chain that
+    the line before *states*, and all are compared in one go: where they agree, the first statement is true, and so
+    each next one is. Only lines that do not agree are looked at one by one.
+    """
+    tails = [line[-CHAIN_BYTES:] for line in lines]
+    stated = [after.chain.encode(), *[tail[len(_CHAIN) : -2] for tail in tails]]
+    links = map(xxhash.xxh3_128_hexdigest, map(add, stated, [line[:-CHAIN_BYTES] for line in lines]))
+    if lines and b"".join(tails) == _CHAIN + _BETWEEN.join(links).encode() + b'"}':
+        return len(lines), Position(after.sequence + len(lines), stated[-1].decode())
+    for count, line in enumerate(lines):
+        behind = follow(line, after)
+        if behind is None:
+            return count, after
+        after = behind
+    return len(lines), after
+
+
+def is_kind(line: bytes, kind: Kind) -> bool:
+    """Tell whether a checked line is a record of *kind*, without decoding it."""
+    return line.find(_KINDS[kind], *_KIND_PLACE) >= 0
+
+
+def chain_of(line: bytes) -> str:
+    """Return the chain that a checked line states."""
+    return line[-_TAIL_START:-2].decode()
+
+
 def decode_line(line: bytes) -> Record:
     """Return the record of a line whose chain was checked with `follow`.
 
@@ -130,13 +166,13 @@ def decode_line(line: bytes) -> Record:
         ) from error
 
 
-def encode_lines(records: Iterable[Record], after: Position) -> tuple[bytes, Position]:
-    """Return the lines of *records* as one buffer, and the position behind the last."""
+def encode_lines(records: Iterable[Record], after: Position) -> tuple[list[bytes], Position]:
+    """Return the lines of *records*, newlines included, and the position behind the last."""
     lines = []
     for record in records:
         line, after = encode_line(record, after)
         lines.append(line)
-    return b"".join(lines), after
+    return lines, after
 
 
 def seal(fields: dict[str, Any]) -> bytes:

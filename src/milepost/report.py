@@ -125,7 +125,7 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         timestamp=progress.timestamp if progress else None,
         age_hours=max(0.0, now - progress.time) / _SECONDS_PER_HOUR if progress else None,
         checkpoints=len(loaded.entries),
-        records=len(loaded.history.reading.lines) if loaded.history else 0,
+        records=loaded.history.reading.count if loaded.history else 0,
         size_bytes=size,
         set_aside=sorted(run.name for run in aside.iterdir()) if aside.is_dir() else [],
         damage=damage,

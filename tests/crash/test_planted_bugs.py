@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from milepost.stores import folder as folder_module
 from milepost.stores import segment as segment_module
 from milepost.stores import segments as segments_module
 from milepost.stores.appender import Appender
+from milepost.stores.base import Durability
 from milepost.stores.files import RunFiles
 from milepost.stores.folder import Folder
 from milepost.stores.segment import HEAD_BYTES, Head, SegmentReading, head_page, scan, trailer
@@ -70,8 +72,8 @@ def written_in_place(patch: Patch) -> None:
 def no_sync_of_appends(patch: Patch) -> None:
     original = Appender.append
 
-    def append(self: Appender, lines: bytes, end: Position, **_: bool) -> None:
-        original(self, lines, end, sync=False)
+    def append(self: Appender, lines: bytes, end: Position, *_: Durability) -> None:
+        original(self, lines, end, Durability.PROCESS)
 
     patch.setattr(Appender, "append", append)
 
@@ -79,16 +81,16 @@ def no_sync_of_appends(patch: Patch) -> None:
 def acknowledged_before_the_sync(patch: Patch) -> None:
     original = Appender.append
 
-    def append(self: Appender, lines: bytes, end: Position, **_: bool) -> None:
+    def append(self: Appender, lines: bytes, end: Position, *_: Durability) -> None:
         if self.loose:
             original(self, b"", self.position)
-        original(self, lines, end, sync=False)
+        original(self, lines, end, Durability.PROCESS)
 
     patch.setattr(Appender, "append", append)
 
 
 def sync_retried(patch: Patch) -> None:
-    def append(self: Appender, lines: bytes, end: Position, **_: bool) -> None:
+    def append(self: Appender, lines: bytes, end: Position, *_: Durability) -> None:
         self._pad(len(lines))
         self._mark(self.position)
         write_all(self.files, self._handle, lines, self.offset)
@@ -105,11 +107,11 @@ def sync_retried(patch: Patch) -> None:
 def watermark_of_the_batch_itself(patch: Patch) -> None:
     original = Appender.append
 
-    def append(self: Appender, lines: bytes, end: Position, **words: bool) -> None:
+    def append(self: Appender, lines: bytes, end: Position, *level: Durability) -> None:
         before, self.synced = self.synced, end
         self._mark(end)
         self.synced = before
-        original(self, lines, end, **words)
+        original(self, lines, end, *level)
 
     patch.setattr(Appender, "append", append)
 
@@ -119,12 +121,12 @@ def watermark_of_what_is_not_synced(patch: Patch) -> None:
 
 
 def chain_not_checked(patch: Patch) -> None:
-    def follow(line: bytes, after: Position) -> Position | None:
-        if not line.endswith(b'"}'):
-            return None
-        return Position(after.sequence + 1, line[-34:-2].decode(errors="replace"))
+    def follow_all(lines: list[bytes], after: Position) -> tuple[int, Position]:
+        good = list(takewhile(lambda line: line.endswith(b'"}'), lines))
+        chain = good[-1][-34:-2].decode(errors="replace") if good else after.chain
+        return len(good), Position(after.sequence + len(good), chain)
 
-    patch.setattr(segment_module, "follow", follow)
+    patch.setattr(segment_module, "follow_all", follow_all)
 
 
 def watermark_not_judged(patch: Patch) -> None:
@@ -136,21 +138,13 @@ def watermark_never_written(patch: Patch) -> None:
 
 
 def bad_record_skipped(patch: Patch) -> None:
-    def walk(data: bytes, reading: SegmentReading, until: Position | None, marks: list[Position]) -> set[Position]:
-        position, offset = reading.end, HEAD_BYTES
-        met = {position}
-        for line in data[HEAD_BYTES:].rstrip(b"\n").split(b"\n"):
-            after = follow(line, position)
-            if after is not None:
-                reading.lines.append(line)
+    def follow_all(lines: list[bytes], after: Position) -> tuple[int, Position]:
+        for line in lines:
             stated = re.search(rb'"chain":"([0-9a-f]{32})"', line)
-            position = after or Position(position.sequence + 1, stated[1].decode() if stated else position.chain)
-            met.add(position)
-            offset += len(line) + 1
-        reading.end, reading.end_offset = position, offset
-        return met
+            after = follow(line, after) or Position(after.sequence + 1, stated[1].decode() if stated else after.chain)
+        return len(lines), after
 
-    patch.setattr(segment_module, "_walk", walk)
+    patch.setattr(segment_module, "follow_all", follow_all)
 
 
 def torn_tail_not_cut(patch: Patch) -> None:
@@ -233,17 +227,18 @@ def sync_dropped_in_reading(patch: Patch) -> None:
         def __getattr__(self, name: str) -> Any:
             return (lambda *_: None) if name == "sync_data" else getattr(self.inner, name)
 
-    def settled(folder: Folder, name: str) -> SegmentReading:
+    def settled(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
         return original(Folder(NoSync(folder.files), folder.handle, folder.path), name)
 
     patch.setattr(segments_module, "_settled_scan", settled)
 
 
 def cache_believed_after_a_failed_sync(patch: Patch) -> None:
-    def settled(folder: Folder, name: str) -> SegmentReading:
+    def settled(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
         with folder.opened(name) as handle:
             folder.files.sync_data(handle)
-            return scan(name, durable.read_all(folder.files, handle))
+            data = durable.read_all(folder.files, handle)
+            return scan(name, data), data
 
     patch.setattr(segments_module, "_settled_scan", settled)
 

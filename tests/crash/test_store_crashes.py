@@ -10,7 +10,7 @@ import pytest
 
 from milepost.errors import StorageError
 from milepost.fs import FileSystem
-from milepost.stores import RunFiles
+from milepost.stores import Durability, RunFiles
 from milepost.testing import ErrorAt, SimulatedDisk, for_each_crash
 from tests.support.journals import (
     FIRST,
@@ -19,9 +19,11 @@ from tests.support.journals import (
     Clock,
     append,
     disk,
+    look,
     numbers,
     read,
     record,
+    recovered,
     store,
     writer,
     written,
@@ -68,18 +70,22 @@ def test_unsynced_records_look_like_no_damage_in_any_crash() -> None:
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files, SMALL)
         for number in range(1, 6):
-            journal.append([record(number)], expected=number - 1, durable=number == 2)
+            journal.append(
+                [record(number)],
+                expected=number - 1,
+                durability=Durability.POWER if number == 2 else Durability.PROCESS,
+            )
             if number == 2:
                 acknowledged.append(number)
         journal.restart_journal()
         acknowledged.append(5)
-        journal.append([record(6)], expected=5, durable=False)
+        journal.append([record(6)], expected=5, durability=Durability.PROCESS)
         journal.close()
         acknowledged.append(6)
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         with store(left).folder as folder:
-            reading = RunFiles(folder).read_journal()
+            reading = look(RunFiles(folder))
         found = numbers(reading)
         assert found == list(range(1, len(found) + 1))
         assert len(found) >= max(acknowledged, default=0)
@@ -119,7 +125,7 @@ def test_a_failed_sync_survives_every_crash_without_a_restart() -> None:
         journal.close(clean=False)
         again = store(files)
         again.lock(Clock())
-        found = numbers(again.recover(RUN))
+        found = numbers(recovered(again))
         assert found[:2] == [1, 2]
         acknowledged[:] = found
         promise(again, acknowledged, len(found) + 1)
@@ -168,7 +174,7 @@ def test_recovery_survives_every_crash_of_its_own() -> None:
     def recover(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = store(files, SMALL)
         journal.lock(Clock())
-        served = numbers(journal.recover(RUN))
+        served = numbers(recovered(journal))
         assert served[: len(acknowledged)] == acknowledged
         acknowledged[:] = served
         promise(journal, acknowledged, len(served) + 1)
@@ -198,7 +204,7 @@ def test_salvage_survives_every_crash(path: str, offset: int, good: list[int]) -
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = store(files, SMALL)
         journal.lock(Clock())
-        reading = journal.recover(RUN)
+        reading = recovered(journal)
         assert numbers(reading) == good
         assert reading.damage
         acknowledged.append("recovered")

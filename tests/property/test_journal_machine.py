@@ -13,12 +13,13 @@ from hypothesis.stateful import run_state_machine_as_test as check_machine
 
 from milepost.errors import DurabilityUnknown, StorageError
 from milepost.fs import FileSystem
-from milepost.stores import RunFiles
+from milepost.stores import Durability, RunFiles
 from milepost.testing import ErrorAt, ShortWrites, legal_states
-from tests.support.journals import RUN, Clock, disk, numbers, record, store
+from tests.support.journals import Clock, disk, look, numbers, record, recovered, store
 
 CODES = st.sampled_from([errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE])
 SEGMENT_BYTES = st.sampled_from([4400, 5000, 9000, 1 << 26])
+LEVELS = st.sampled_from(Durability)
 RECORD_BYTES = st.sampled_from([1, 60, 700, 5000])
 BATCHES = st.lists(RECORD_BYTES, min_size=1, max_size=3)
 STATES_TRIED = 40
@@ -63,37 +64,37 @@ class JournalMachine(RuleBasedStateMachine):
         return names, [record(name, size) for name, size in zip(names, sizes, strict=True)]
 
     @precondition(lambda self: self.journal is not None and not self.journal.poisoned)
-    @rule(sizes=BATCHES, durable=st.booleans())
-    def append(self, sizes: list[int], durable: bool) -> None:
+    @rule(sizes=BATCHES, durability=LEVELS)
+    def append(self, sizes: list[int], durability: Durability) -> None:
         names, records = self.batch(sizes)
-        self.live.append(records, expected=self.expected, durable=durable)
+        self.live.append(records, expected=self.expected, durability=durability)
         self.soft += names
-        if durable:
+        if durability is not Durability.PROCESS:
             self.settle()
 
     @precondition(lambda self: self.journal is not None and not self.journal.poisoned)
-    @rule(sizes=BATCHES, durable=st.booleans(), n=st.integers(1, 25), code=CODES, persistent=st.booleans())
-    def append_failing(self, sizes: list[int], durable: bool, n: int, code: int, persistent: bool) -> None:
-        self.attempt_append(ErrorAt(self.disk, n, code, persistent=persistent), sizes, durable)
+    @rule(sizes=BATCHES, durability=LEVELS, n=st.integers(1, 25), code=CODES, persistent=st.booleans())
+    def append_failing(self, sizes: list[int], durability: Durability, n: int, code: int, persistent: bool) -> None:
+        self.attempt_append(ErrorAt(self.disk, n, code, persistent=persistent), sizes, durability)
 
     @precondition(lambda self: self.journal is not None and not self.journal.poisoned)
     @rule(sizes=BATCHES, landed=st.integers(0, 4))
     def append_on_a_bad_device(self, sizes: list[int], landed: int) -> None:
         self.disk.fail_next_sync(landed=landed)
-        self.attempt_append(self.disk, sizes, durable=True)
+        self.attempt_append(self.disk, sizes, Durability.POWER)
         self.disk._failing_sync = None
 
-    def attempt_append(self, files: FileSystem, sizes: list[int], durable: bool) -> None:
+    def attempt_append(self, files: FileSystem, sizes: list[int], durability: Durability) -> None:
         names, records = self.batch(sizes)
         self.use(files)
         try:
-            self.live.append(records, expected=self.expected, durable=durable)
+            self.live.append(records, expected=self.expected, durability=durability)
         except StorageError:
             self.doubt = names
             self.soft_is_safe = False
         else:
             self.soft += names
-            if durable:
+            if durability is not Durability.PROCESS:
                 self.settle()
         self.use(self.disk)
 
@@ -175,7 +176,7 @@ class JournalMachine(RuleBasedStateMachine):
         files = ShortWrites(self.disk) if short else self.disk
         journal = store(files, segment_bytes)
         journal.lock(Clock())
-        reading = journal.recover(RUN)
+        reading = recovered(journal)
         assert reading.damage == []
         self.served(numbers(reading))
         self.journal = journal
@@ -188,7 +189,7 @@ class JournalMachine(RuleBasedStateMachine):
         try:
             journal = store(files)
             journal.lock(Clock())
-            reading = journal.recover(RUN)
+            reading = recovered(journal)
         except StorageError:
             self.soft_is_safe = False
         else:
@@ -198,7 +199,7 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule()
     def read(self) -> None:
-        reading = store(self.disk).read_journal()
+        reading = look(store(self.disk))
         assert reading is None or reading.damage == []
         if self.journal is None:
             self.served(numbers(reading))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from milepost.fs import FileSystem
-from milepost.records import Kind, Record, decode_line
+from milepost.records import Kind, Position, Record, decode_line
 from milepost.stores import JournalReading, RunFiles
 from milepost.stores.files import SEGMENT_BYTES
 from milepost.stores.folder import Folder
+from milepost.stores.segment import SegmentReading, scan, show
 from milepost.testing import SimulatedDisk
 
 RUN = "run-one"
@@ -17,6 +18,33 @@ PLACE = Path("/run")
 FIRST = "/run/journal_000001.jsonl"
 SECOND = "/run/journal_000002.jsonl"
 THIRD = "/run/journal_000003.jsonl"
+
+
+class Seen:
+    """A reading together with the lines that it showed; whatever else is asked of it is asked of the reading."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.first = 0
+        self.reading: JournalReading | SegmentReading | None = None
+
+    def visit(self, first: int, lines: list[bytes]) -> None:
+        assert lines
+        assert not self.lines or first == self.first + len(self.lines), "lines were shown out of order"
+        self.first = self.first or first
+        self.lines += lines
+
+    def of(self, reading: JournalReading | SegmentReading) -> Seen:
+        """Take the *reading* that showed the lines, and check that the two agree."""
+        self.reading = reading
+        assert reading.last == (self.lines[-1] if self.lines else None)
+        if isinstance(reading, JournalReading):
+            assert reading.count == len(self.lines)
+            assert not self.lines or self.first == reading.start.sequence + 1
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reading, name)
 
 
 class Clock:
@@ -46,7 +74,7 @@ def writer(files: FileSystem, segment_bytes: int = SEGMENT_BYTES) -> RunFiles:
     """Open the run's folder, lock it and recover the journal."""
     opened = store(files, segment_bytes)
     opened.lock(Clock())
-    opened.recover(RUN)
+    recovered(opened)
     return opened
 
 
@@ -61,10 +89,32 @@ def append(to: RunFiles, *numbers: int, size: int = 40) -> None:
         to.append([record(number, size)], expected=number - 1)
 
 
-def numbers(reading: JournalReading | None) -> list[int]:
+def look(at: RunFiles) -> Seen | None:
+    """Read the journal of a store, with all of its lines; None if there is none."""
+    seen = Seen()
+    reading = at.read_journal(seen.visit)
+    assert reading is not None or not seen.lines
+    return seen.of(reading) if reading else None
+
+
+def recovered(at: RunFiles, run: str = RUN, *, known: bool = False) -> Seen:
+    """Recover the journal of a locked store, and return what was read with all of its lines."""
+    seen = Seen()
+    return seen.of(at.recover(run, known=known, visit=seen.visit))
+
+
+def scanned(name: str, data: bytes, until: Position | None = None) -> Seen:
+    """Scan a segment's bytes, and return what they prove with all of the lines."""
+    seen = Seen()
+    reading = scan(name, data, until)
+    if reading.head is not None:
+        show(data, reading, seen.visit)
+    return seen.of(reading)
+
+
+def numbers(seen: Seen | None) -> list[int]:
     """Return the numbers that the values of the records tell."""
-    lines: Sequence[bytes] = reading.lines if reading else []
-    return [number_of(line) for line in lines]
+    return [number_of(line) for line in seen.lines] if seen else []
 
 
 def number_of(line: bytes) -> int:
@@ -74,12 +124,12 @@ def number_of(line: bytes) -> int:
     return int(value[1:].partition(b":")[0])
 
 
-def read(files: FileSystem) -> JournalReading:
+def read(files: FileSystem) -> Seen:
     """Read the journal, which must be there."""
     with store(files).folder as folder:
-        reading = RunFiles(folder).read_journal()
-    assert reading is not None
-    return reading
+        seen = look(RunFiles(folder))
+    assert seen is not None
+    return seen
 
 
 def written(count: int, *, size: int = 40, segment_bytes: int = SEGMENT_BYTES, clean: bool = True) -> SimulatedDisk:

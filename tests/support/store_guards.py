@@ -8,19 +8,20 @@ from typing import Any
 
 from milepost.errors import DamageError, StorageError
 from milepost.fs import FileSystem
-from milepost.stores import RunFiles
+from milepost.stores import Durability, RunFiles
 from milepost.testing import ErrorAt, SimulatedDisk, for_each_crash
 from tests.support.journals import (
     FIRST,
-    RUN,
     SECOND,
     THIRD,
     Clock,
     append,
     disk,
+    look,
     numbers,
     read,
     record,
+    recovered,
     store,
     writer,
     written,
@@ -56,11 +57,15 @@ def crashes_of_unsynced_records() -> None:
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = writer(files)
         for number in (1, 2, 3):
-            journal.append([record(number)], expected=number - 1, durable=number == 3)
+            journal.append(
+                [record(number)],
+                expected=number - 1,
+                durability=Durability.POWER if number == 3 else Durability.PROCESS,
+            )
 
     def check(left: SimulatedDisk, _: list[Any]) -> None:
         with store(left).folder as folder:
-            reading = RunFiles(folder).read_journal()
+            reading = look(RunFiles(folder))
         assert reading is None or reading.damage == []
 
     for_each_crash(scenario, check, disk)
@@ -108,7 +113,7 @@ def crashes_of_quarantine() -> None:
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = store(files)
         journal.lock(Clock())
-        assert numbers(journal.recover(RUN)) == [1, 2]
+        assert numbers(recovered(journal)) == [1, 2]
         acknowledged.append("recovered")
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
@@ -131,11 +136,11 @@ def crashes_of_serving() -> None:
         files = disk()
         journal = writer(files)
         append(journal, 1)
-        journal.append([record(2)], expected=1, durable=False)
+        journal.append([record(2)], expected=1, durability=Durability.PROCESS)
         return files.killed()
 
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
-        acknowledged += numbers(store(files).read_journal())[1:]
+        acknowledged += numbers(look(store(files)))[1:]
 
     for_each_crash(scenario, keeps([1]), left_by_a_killed_writer)
 
@@ -155,7 +160,7 @@ def crashes_of_salvage() -> None:
     def scenario(files: FileSystem, acknowledged: list[Any]) -> None:
         journal = store(files, SMALL)
         journal.lock(Clock())
-        assert numbers(journal.recover(RUN)) == [1, 2, 3]
+        assert numbers(recovered(journal)) == [1, 2, 3]
 
     def check(left: SimulatedDisk, _: list[Any]) -> None:
         assert all(data in left.files().values() for data in before)
@@ -280,7 +285,7 @@ def repeated_damage() -> None:
     for count in (2, 3, 4):
         journal = store(files)
         journal.lock(Clock())
-        assert numbers(journal.recover(RUN)) == list(range(1, count + 1))
+        assert numbers(recovered(journal)) == list(range(1, count + 1))
         append(journal, count + 1)
         journal.close()
 

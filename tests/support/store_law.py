@@ -7,7 +7,7 @@ from typing import Any
 
 from milepost.stores import RunFiles
 from milepost.testing import SimulatedDisk
-from tests.support.journals import RUN, Clock, append, numbers, read, record, store
+from tests.support.journals import Clock, append, look, numbers, read, record, recovered, store
 
 SMALL = 4700
 """Bytes after which a segment is full: three records fit."""
@@ -26,7 +26,7 @@ def keeps(first: list[int] | None = None, *, damage: bool = False) -> Check:
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         expected = [*(first or []), *acknowledged]
         with store(left).folder as folder:
-            reading = RunFiles(folder).read_journal()
+            reading = look(RunFiles(folder))
         found = numbers(reading)
         assert found[: len(expected)] == expected, f"acknowledged {expected}, found {found}"
         assert len(found) <= len(expected) + IN_FLIGHT
@@ -34,11 +34,11 @@ def keeps(first: list[int] | None = None, *, damage: bool = False) -> Check:
         for size in (10, 2000):
             opened = store(left, SMALL)
             opened.lock(Clock())
-            recovered = opened.recover(RUN)
-            assert numbers(recovered) == found
-            assert damage or recovered.damage == []
-            append(opened, recovered.end.sequence + 1, size=size)
-            found.append(recovered.end.sequence + 1)
+            again = recovered(opened)
+            assert numbers(again) == found
+            assert damage or again.damage == []
+            append(opened, again.end.sequence + 1, size=size)
+            found.append(again.end.sequence + 1)
             opened.close()
         left = left.crash()
         assert numbers(read(left)) == found

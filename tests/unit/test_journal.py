@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from milepost.errors import Fenced
+from milepost.fs import FileSystem
 from milepost.journal import History, Journal
 from milepost.records import Kind, Position, decode_line, start_of
-from tests.support.journals import RUN, Clock, disk, number_of, read, store, writer, written
+from tests.support.journals import RUN, Clock, disk, look, number_of, read, store, writer, written
 
 
 def _history(count: int) -> History:
-    return History(read(written(count)))
+    return _of(written(count))
+
+
+def _of(files: FileSystem) -> History:
+    history = History.of(store(files), Kind.STATE, range(-2, 10))
+    assert history is not None
+    return history
 
 
 @pytest.mark.parametrize("after", [0, 1, 4, 5, 6, 100])
@@ -36,7 +43,7 @@ def test_a_history_contains_the_positions_it_passed_through() -> None:
     start = start_of(RUN)
     assert history.contains(start)
     assert history.contains(history.end)
-    chains = [line[-34:-2].decode() for line in history.reading.lines]
+    chains = [line[-34:-2].decode() for line in read(written(3)).lines]
     assert all(history.contains(Position(number, chain)) for number, chain in enumerate(chains, start=1))
     assert not history.contains(Position(0, chains[0]))
     assert not history.contains(Position(1, chains[1]))
@@ -45,11 +52,21 @@ def test_a_history_contains_the_positions_it_passed_through() -> None:
     assert not history.contains(Position(-1, start.chain))
 
 
-def test_a_history_tells_the_damage_of_its_reading() -> None:
-    """Damage and end are those of what was read."""
-    history = _history(2)
-    assert history.damage is history.reading.damage
+def test_a_history_keeps_only_what_was_asked_for() -> None:
+    """A history keeps the records of one kind, and its end and newest record are those of the whole journal."""
+    files = disk()
+    run = writer(files)
+    journal = Journal(run, Clock(), start_of(RUN))
+    for kind in (Kind.STATE, Kind.DONE, Kind.STATE, Kind.CODE):
+        journal.append(kind, b'{"kind":"state"}', key='"kind":"state"')
+    history = _of(files)
+    assert [number for number, _ in history.records()] == [1, 3]
     assert history.end is history.reading.end
+    assert history.end == journal.position
+    last = history.last()
+    assert last is not None
+    assert last.kind is Kind.CODE
+    assert History.of(store(disk()), Kind.STATE) is None
 
 
 def test_opening_counts_on_from_the_newest_record() -> None:
@@ -57,7 +74,7 @@ def test_opening_counts_on_from_the_newest_record() -> None:
     files = disk()
     for attempt in (1, 2, 3):
         run = writer(files)
-        history = History(read(files))
+        history = _of(files)
         journal = Journal(run, Clock(), history.end)
         journal.open(history.last())
         assert journal.attempt == attempt
@@ -91,4 +108,4 @@ def test_a_stale_writer_is_fenced() -> None:
     with pytest.raises(Fenced, match="record 1 is taken"):
         older.append(Kind.DONE, b"1")
     assert [decode_line(line).kind for line in read(files).lines] == [Kind.OPENED]
-    assert store(files).read_journal() is not None
+    assert look(store(files)) is not None

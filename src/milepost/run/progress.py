@@ -182,7 +182,9 @@ def _entry(store: RunFiles, name: str) -> Entry:
 def _load(store: RunFiles, run: str | None) -> Loaded:
     loaded = Loaded()
     entries, loaded.damage = _list_entries(store)
-    reading = store.read_journal()
+    taken_at = [entry.head.position.sequence for entry in entries if entry.head.position]
+    history = History.of(store, Kind.STATE, taken_at)
+    reading = history.reading if history else None
     if reading is not None and run and reading.run not in {None, run}:
         foreign = f"{store.folder.path}: this journal is of run {reading.run}; that of run {run} is missing."
         loaded.damage.append(LostRecords(foreign))
@@ -190,11 +192,11 @@ def _load(store: RunFiles, run: str | None) -> Loaded:
     run = run or (reading.run if reading else None)
     resets: list[_Reset] = []
     changes: list[_Change] = []
-    if reading is not None:
-        loaded.history = History(reading)
+    if history is not None and reading is not None:
+        loaded.history = history
         loaded.torn = reading.torn + reading.warnings
         loaded.damage += [damaged.error for damaged in reading.damage]
-        resets, changes = _changes(loaded.history)
+        resets, changes = _changes(history)
     known = max([0, *(entry.head.number for entry in entries), *(reset.number for reset in resets)])
     noted = reading.checkpoint if reading else 0
     if noted > known and not loaded.damage:
@@ -219,7 +221,7 @@ def _changes(history: History) -> tuple[list[_Reset], list[_Change]]:
     """Sort the journal's state records into roll-backs and changes; only roll-backs are decoded here."""
     resets, changes = [], []
     for sequence, record in history.records():
-        if record.kind is not Kind.STATE or record.value is None:
+        if record.value is None:
             continue
         if record.value.startswith(RESET_START):
             reset = cast("dict[str, Any]", codec.decode(record.value))

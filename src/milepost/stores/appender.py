@@ -9,6 +9,7 @@ from pathlib import Path
 from milepost.errors import DurabilityUnknown, MilepostError
 from milepost.fs import FileSystem, write_all
 from milepost.records import Position
+from milepost.stores.base import Durability
 from milepost.stores.segment import SLOT_OFFSETS, Mark, slot_bytes
 from milepost.stores.translate import FULL, full, unknown
 
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 class Appender:
     """The open end of a journal. *position* is what was acknowledged last, *offset* where the next byte goes.
 
-    *synced* is the last position that no power cut takes back, *loose* the lines between it and *position*.
+    *synced* is the last position that no power cut takes back, *loose* a copy of the lines between it and
+    *position*, or None once they are too many to be kept.
     """
 
     def __init__(
@@ -39,35 +41,36 @@ class Appender:
         self.checkpoint = checkpoint
         self.poisoned = False
         self.synced = position
-        self.loose = bytearray()
+        self.loose: bytearray | None = bytearray()
+        self._marked: Position | None = None
         self._handle = handle
         self._allocated = offset
         self._padding = _FIRST_PADDING_BYTES
         self._slot = 0
         self._starved = False
 
-    def append(self, lines: bytes, end: Position, *, sync: bool = True, strict: bool = False) -> None:
+    def append(self, lines: bytes, end: Position, durability: Durability = Durability.POWER) -> None:
         """Write *lines* behind the last record; acknowledged when this returns.
 
         Args:
             lines: Whole lines.
             end: The position behind them.
-            sync: Survive power loss; otherwise SIGKILL only.
-            strict: Write and sync the watermark of these lines as well.
+            durability: What they survive once this returns.
 
         Raises:
             DiskFull: There is no room.
             DurabilityUnknown: The write or sync failed part way, or did so before.
         """
         self.refuse_poisoned()
+        sync = durability is not Durability.PROCESS
         try:
             self._pad(len(lines))
-            self._mark(self.synced)  # a watermark must not land where the records it vouches for may not
+            if sync or self._marked is not self.synced:
+                self._mark(self.synced)  # a watermark must not land where the records it vouches for may not
             write_all(self.files, self._handle, lines, self.offset)
-            sync = sync or strict or len(self.loose) + len(lines) > _MOST_LOOSE_BYTES
             if sync:
                 self.files.sync_data(self._handle)
-            if strict:
+            if durability is Durability.STRICT:
                 self._mark(end)
                 self.files.sync_data(self._handle)
         except OSError as error:
@@ -79,9 +82,12 @@ class Appender:
         self.offset += len(lines)
         self._allocated = max(self._allocated, self.offset)
         self.position = end
-        self.loose += lines
-        if sync:
-            self.synced, self.loose = end, bytearray()
+        if not sync:
+            self._keep_loose(lines)
+            return
+        self.synced = end
+        if self.loose is None or self.loose:
+            self.loose = bytearray()
 
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists, so that its loss is noticed.
@@ -109,7 +115,7 @@ class Appender:
         try:
             try:
                 if clean and not self.poisoned:
-                    if self.loose:
+                    if self.synced != self.position:
                         self.files.sync_data(handle)
                     mark = slot_bytes(Mark(self.position, self.checkpoint))
                     write_all(self.files, handle, mark, SLOT_OFFSETS[self._slot])
@@ -133,6 +139,14 @@ class Appender:
         mark = slot_bytes(Mark(position, self.checkpoint))
         write_all(self.files, self._handle, mark, SLOT_OFFSETS[self._slot])
         self._slot = 1 - self._slot
+        self._marked = position
+
+    def _keep_loose(self, lines: bytes) -> None:
+        """Keep what a failed sync could take along, as long as it is little."""
+        if self.loose is not None:
+            self.loose += lines
+            if len(self.loose) > _MOST_LOOSE_BYTES:
+                self.loose = None
 
     def _pad(self, needed: int) -> None:
         """Have newlines on the disk behind the next record: overwriting them makes its sync about twice as fast."""

@@ -10,13 +10,15 @@ from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError
 from milepost.fs import TEMPORARY_SUFFIX, Content
 from milepost.records import Position, Record, encode_lines, start_of
 from milepost.stores.appender import Appender
-from milepost.stores.base import Damaged, JournalReading
+from milepost.stores.base import Damaged, Durability, JournalReading, Visit
 from milepost.stores.folder import Folder
+from milepost.stores.lines import LineReader
 from milepost.stores.lock import WriterLock
 from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
-from milepost.stores.segments import combine, cut_tail, keep_copy, read_segments, segment_name, segment_numbers
+from milepost.stores.segments import cut_tail, keep_copy, read_segments, segment_name, segment_numbers
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+_MOST_UNSEEN_BYTES = 64 * 1024
 
 
 class RunFiles:
@@ -29,12 +31,21 @@ class RunFiles:
         self._lock: WriterLock | None = None
         self._appender: Appender | None = None
         self._head: Head | None = None
+        self._lines = LineReader(folder)
+        self._unseen_bytes = 0
 
     # --- reading: takes no lock, changes nothing
 
-    def read_journal(self) -> JournalReading | None:
+    def read_journal(self, visit: Visit | None = None) -> JournalReading | None:
         """Read the journal as it stands; its end is synced before it is served."""
-        return combine(self.folder, read_segments(self.folder))
+        reading, _ = read_segments(self.folder, visit)
+        if self._appender is None:  # a writer knows its own lines best
+            self._lines.take(reading.lines if reading else [])
+        return reading
+
+    def read_line(self, sequence: int) -> bytes:
+        """Return the line of a record that was read or appended here, checked again."""
+        return self._lines.read(sequence)
 
     def read(self, name: str, *, group_may_write: bool = False) -> bytes:
         """Return a document's bytes."""
@@ -60,7 +71,7 @@ class RunFiles:
         self._lock = WriterLock.take(self.folder, clock, allow_network_filesystem=allow_network_filesystem)
         self.delete([name for name in self.names(".") if name.endswith(TEMPORARY_SUFFIX)], durable=False)
 
-    def recover(self, run: str, *, known: bool = False) -> JournalReading:
+    def recover(self, run: str, *, known: bool = False, visit: Visit | None = None) -> JournalReading:
         """Bring the journal into a state that can be appended to, and return what it proves.
 
         A tail that no acknowledgement covers is set aside in a ``*.quarantine`` file and cut. What was read is
@@ -70,25 +81,31 @@ class RunFiles:
         Args:
             run: The run's id, which seeds the chain of a new journal.
             known: Whether the run is certainly this one, so that a journal of another run is damage.
+            visit: Is shown every proven line, in order, once.
+
+        Raises:
+            StorageError: The medium refused.
         """
-        segments = read_segments(self.folder)
-        reading = combine(self.folder, segments)
+        reading, last = read_segments(self.folder, visit, run=run if known else None)
         self.folder.sync()
         if reading is None:
-            start = start_of(run)
-            self._start_segment(Head(run, 1, start))
-            return JournalReading(start, run)
+            reading = JournalReading(start_of(run), run)
+            self._lines.take(reading.lines)
+            self._start_segment(Head(run, 1, reading.start))
+            return reading
         if known and reading.run not in (None, run):
             path = self.folder.path / segment_name(1)
             lost = LostRecords(f"{path}: this journal is of run {reading.run}; that of run {run} is missing.")
-            reading.lines, reading.damage, reading.segments, reading.run = [], [Damaged(path.name, lost)], 0, None
+            reading.forget()
+            reading.damage, reading.run = [Damaged(path.name, lost)], None
+        self._lines.take(reading.lines)
         if reading.damage:
             if not reading.segments:  # nothing is proven, not even where it would start
                 reading.start = reading.end = start_of(run)
             self._set_damage_aside(reading.segments)
             self._start_segment(Head(reading.run or run, reading.segments + 1, reading.end), reading.checkpoint)
             return reading
-        last = segments[-1]
+        assert last is not None, "a journal without damage has a last segment"
         assert last.head is not None, "a segment without a head is damage"
         cut_tail(self.folder, last)
         if last.marked_offset > HEAD_BYTES:
@@ -96,25 +113,25 @@ class RunFiles:
         else:
             # Perhaps nobody has written here since the sync of the folder failed for the process that began it. The
             # sync above says nothing then: it is told only once. So the file appears anew.
-            self._start_segment(last.head, reading.checkpoint, b"".join(line + b"\n" for line in last.lines), last.end)
+            self._start_segment(last.head, reading.checkpoint, last.unvouched, last.end)
         return reading
 
-    def append(self, records: Sequence[Record], *, expected: int, durable: bool = True) -> Position:
+    def append(
+        self, records: Sequence[Record], *, expected: int, durability: Durability = Durability.POWER
+    ) -> Position:
         """Append a batch behind record number *expected*, in the next segment if this one is full."""
         appender = self._open_end()
         if appender.position.sequence != expected:
             raise Fenced(f"{self.folder.path}: record {expected + 1} is taken: another writer took this run over.")
-        assert self._head is not None
-        if not self.folder.has(name := segment_name(self._head.segment)):
-            appender.poisoned = True
-            raise StoreUnavailable(
-                f"{self.folder.path / name}: this journal was deleted while it was open; nothing was saved. "
-                "Close this manager, load again, and go on from there."
-            )
         lines, end = encode_lines(records, appender.position)
-        if HEAD_BYTES < appender.offset > self._segment_bytes - len(lines):
+        data = lines[0] if len(lines) == 1 else b"".join(lines)
+        self._unseen_bytes += len(data)
+        if durability is not Durability.PROCESS or self._unseen_bytes > _MOST_UNSEEN_BYTES:
+            self._see_the_file(appender)
+        if HEAD_BYTES < appender.offset > self._segment_bytes - len(data):
             appender = self._rotate(appender)
-        appender.append(lines, end, sync=durable)
+        appender.append(data, end, durability)
+        self._lines.extend(lines)
         return end
 
     @property
@@ -127,6 +144,12 @@ class RunFiles:
         old = self._open_end()
         assert self._head is not None
         old.poisoned = True  # also if this fails half way: records behind the next segment's start do not count
+        if old.loose is None:
+            raise DurabilityUnknown(
+                f"{old.path}: records {old.synced.sequence + 1} to {old.position.sequence} were recorded to survive "
+                "this process only, and are too many to be written anew into another file. End this process and run "
+                "the same command again: it goes on from what the disk holds of them."
+            )
         head = Head(self._head.run, self._head.segment + 1, old.synced)
         self._start_segment(head, old.checkpoint, old.loose, old.position)
         with suppress(StorageError):  # its failure was told when it was poisoned
@@ -162,10 +185,13 @@ class RunFiles:
         try:
             self.close_journal(clean=clean)
         finally:
-            if self._lock is not None:
-                lock, self._lock = self._lock, None
-                lock.release()
-            self.folder.close()
+            try:
+                self._lines.close()
+            finally:
+                if self._lock is not None:
+                    lock, self._lock = self._lock, None
+                    lock.release()
+                self.folder.close()
 
     # --- inside
 
@@ -173,6 +199,16 @@ class RunFiles:
         if self._appender is None:
             raise DurabilityUnknown(f"{self.folder.path}: this journal is not open for writing.")
         return self._appender
+
+    def _see_the_file(self, appender: Appender) -> None:
+        """Refuse to write into a file that has no name any more."""
+        if not self.folder.has(appender.path.name):
+            appender.poisoned = True
+            raise StoreUnavailable(
+                f"{appender.path}: this journal was deleted while it was open; nothing was saved. "
+                "Close this manager, load again, and go on from there."
+            )
+        self._unseen_bytes = 0
 
     def _rotate(self, appender: Appender) -> Appender:
         """Begin the next segment, then seal this one: the other order would look like a lost segment after a crash.
@@ -185,7 +221,7 @@ class RunFiles:
         head = Head(self._head.run, number, appender.position)
         appender.refuse_poisoned()
         try:
-            if appender.loose:
+            if appender.synced != appender.position:
                 appender.append(b"", appender.position)
             self.folder.put(segment_name(number), head_page(head, appender.checkpoint), replace=True)
             appender.append(trailer(appender.position, number), appender.position)
@@ -207,6 +243,7 @@ class RunFiles:
         handle = self.folder.open_file(path.name, "update")
         self._head = head
         self._appender = Appender(self.folder.files, handle, path, position, offset, checkpoint)
+        self._lines.begin(path.name, head.start)
         return self._appender
 
     def _set_damage_aside(self, good: int) -> None:

@@ -16,17 +16,21 @@ the loss of a whole last segment is noticed.
 
 from __future__ import annotations
 
+from array import array
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from milepost.errors import CorruptJournal, DamageError, LostRecords, NotDecodable
-from milepost.records import Kind, Position, follow, seal, unseal
+from milepost.records import Kind, Position, chain_of, follow_all, seal, unseal
+from milepost.stores.base import OFFSETS, Visit
 
 FORMAT = 1
 HEAD_BYTES = 4096
 SLOT_BYTES = 512
 SLOT_OFFSETS = (1024, 1536)
 _HEADER_BYTES = 1024
-_TRAILER_START = b'{"kind":"sealed"'
+_CHUNK_BYTES = 512 * 1024
+_SHOWN_LINES = 2048
 _PADDING = b"\n\0"  # zeros: space that the system had added when the power went, before the newlines arrived
 
 
@@ -46,7 +50,12 @@ class Mark(NamedTuple):
 
 
 class SegmentReading:
-    """What a segment proves. *marked_offset* is where the records end that a watermark vouches for."""
+    """What a segment proves; not the bytes themselves, which may be many.
+
+    *offsets* says where each record begins and, in one more entry, where the last one ends; *last* is the newest
+    line; *marked_offset* is where the records end that a watermark vouches for; *tail* is what stands behind the
+    last record, *unvouched* a copy of all records where no watermark vouches for any.
+    """
 
     def __init__(self, name: str, head: Head | None, size: int, error: DamageError | None = None) -> None:
         """Hold what the first page says; nothing behind it is proven yet."""
@@ -58,8 +67,10 @@ class SegmentReading:
         self.end_offset = HEAD_BYTES
         self.marked_offset = HEAD_BYTES
         self.checkpoint = 0
-        self.lines: list[bytes] = []
+        self.offsets = array(OFFSETS, [HEAD_BYTES])
+        self.last: bytes | None = None
         self.tail = b""
+        self.unvouched = b""
         self.sealed = False
         self.warnings: list[str] = []
 
@@ -97,40 +108,74 @@ def scan(name: str, data: bytes, until: Position | None = None) -> SegmentReadin
     Raises:
         NotDecodable: It is of a newer format.
     """
-    head = _parse_head(name, data)
+    head = parse_head(name, data)
     if head is None:
         error = CorruptJournal(f"{name}: its first page is not what was written.")
         return SegmentReading(name, None, len(data), error)
     reading = SegmentReading(name, head, len(data))
     marks = _marks(data, reading)
-    passed = _walk(data, reading, until, marks)
-    _judge(reading, until, marks, passed)
+    _walk(data, reading, until)
+    _judge(reading, until, marks, _met(data, reading, marks))
     return reading
 
 
-def _walk(data: bytes, reading: SegmentReading, until: Position | None, marks: list[Position]) -> set[Position]:
-    """Follow the chain from record to record; return the positions met on the way that marks ask for."""
-    position, offset = reading.end, HEAD_BYTES
-    wanted = {mark.sequence for mark in marks}
-    met = {position}
-    for line in data[HEAD_BYTES:].rstrip(_PADDING).split(b"\n"):
-        if line.startswith(_TRAILER_START):
-            reading.sealed = reading.head is not None and line + b"\n" == trailer(position, reading.head.segment + 1)
-            offset += (len(line) + 1) * reading.sealed
+def show(data: bytes, reading: SegmentReading, visit: Visit) -> None:
+    """Show the proven lines of the segment that *data* holds to *visit*, in chunks."""
+    assert reading.head is not None, "only a segment with a head proves lines"
+    offsets, first = reading.offsets, reading.head.start.sequence + 1
+    for index in range(0, len(offsets) - 1, _SHOWN_LINES):
+        behind = offsets[min(index + _SHOWN_LINES, len(offsets) - 1)]
+        visit(first + index, data[offsets[index] : behind - 1].split(b"\n"))
+
+
+def _walk(data: bytes, reading: SegmentReading, until: Position | None) -> None:
+    """Follow the chain from record to record, a chunk at a time, and note where each begins."""
+    position, offset, offsets = reading.end, HEAD_BYTES, reading.offsets
+    stop = _content_end(data)
+    whole = data.rfind(b"\n", HEAD_BYTES, stop + 1) + 1  # what has no newline behind it did not arrive
+    while offset < whole:
+        border = data.rfind(b"\n", offset, min(offset + _CHUNK_BYTES, whole))
+        lines = data[offset : border if border >= 0 else data.index(b"\n", offset)].split(b"\n")
+        if until is not None:
+            del lines[max(0, until.sequence - position.sequence) :]
+        count, position = follow_all(lines, position)
+        if count:
+            reading.last = lines[count - 1]
+            offsets.extend(accumulate([len(line) + 1 for line in lines[:count]], initial=offsets.pop()))
+        offset = offsets[-1]
+        if not count or count < len(lines):
             break
-        if until is not None and position.sequence >= until.sequence:
-            break
-        after = follow(line, position)
-        behind = offset + len(line)
-        if after is None or data[behind : behind + 1] != b"\n":
-            break
-        position, offset = after, behind + 1
-        reading.lines.append(line)
-        if position.sequence in wanted:
-            met.add(position)
-            reading.marked_offset = offset
+    border = data.find(b"\n", offset, stop)
+    line = data[offset : border if border >= 0 else stop]
+    if reading.head is not None and line + b"\n" == trailer(position, reading.head.segment + 1):
+        reading.sealed = True
+        offset += len(line) + 1
     reading.end, reading.end_offset = position, offset
-    reading.tail = data[offset:].rstrip(_PADDING)
+    reading.tail = data[offset:stop]
+
+
+def _content_end(data: bytes) -> int:
+    """Return where the padding begins, without a copy of the whole."""
+    end = len(data)
+    while end > HEAD_BYTES:
+        start = max(HEAD_BYTES, end - _CHUNK_BYTES)
+        kept = data[start:end].rstrip(_PADDING)
+        if kept:
+            return start + len(kept)
+        end = start
+    return HEAD_BYTES
+
+
+def _met(data: bytes, reading: SegmentReading, marks: list[Position]) -> set[Position]:
+    """Return the positions on the way that *marks* ask for, and note how far they vouch."""
+    assert reading.head is not None, "only a segment with a head has marks"
+    start, offsets = reading.head.start, reading.offsets
+    met = {start}
+    for mark in marks:
+        index = mark.sequence - start.sequence
+        if 0 < index < len(offsets):
+            met.add(Position(mark.sequence, chain_of(data[offsets[index - 1] : offsets[index] - 1])))
+            reading.marked_offset = max(reading.marked_offset, offsets[index])
     return met
 
 
@@ -169,7 +214,12 @@ def _header(head: Head) -> bytes:
     return line + b" " * (_HEADER_BYTES - 1 - len(line)) + b"\n"
 
 
-def _parse_head(name: str, data: bytes) -> Head | None:
+def parse_head(name: str, data: bytes) -> Head | None:
+    """Return what the first page in *data* states, or None if it is not what was written.
+
+    Raises:
+        NotDecodable: It is of a newer format.
+    """
     fields = unseal(data[:_HEADER_BYTES].rstrip(b" \n"))
     if fields is None or fields.get("kind") != "segment":
         return None

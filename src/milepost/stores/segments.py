@@ -9,9 +9,9 @@ from mmap import PAGESIZE
 from milepost.errors import LostRecords
 from milepost.fs import read_all
 from milepost.records import Position, digest
-from milepost.stores.base import Damaged, JournalReading
+from milepost.stores.base import Damaged, JournalReading, Lines, Visit
 from milepost.stores.folder import Folder
-from milepost.stores.segment import SegmentReading, scan
+from milepost.stores.segment import HEAD_BYTES, SegmentReading, parse_head, scan, show
 from milepost.stores.translate import translated, unknown
 
 log = logging.getLogger(__name__)
@@ -31,37 +31,40 @@ def segment_numbers(folder: Folder) -> list[int]:
     return sorted(number for number, name in named if number and name == segment_name(number))
 
 
-def read_segments(folder: Folder) -> list[SegmentReading]:
-    """Scan every segment; the next one's start tells how far the records of each count."""
-    readings: list[SegmentReading] = []
-    starts: dict[int, Position] = {}
-    for number in reversed(segment_numbers(folder)):
-        name = segment_name(number)
-        until = starts.get(number + 1)
-        reading = scan(name, folder.read(name), until) if readings else _settled_scan(folder, name)
-        if reading.head and reading.head.segment == number:  # else it tells nothing of the one before it
-            starts[number] = reading.head.start
-        readings.append(reading)
-    return readings[::-1]
+def read_segments(
+    folder: Folder, visit: Visit | None = None, *, run: str | None = None
+) -> tuple[JournalReading | None, SegmentReading | None]:
+    """Read the segments one after the other as one journal, which ends at the first damage.
 
+    The heads are read first: a segment's start tells how far the records of the one before it count.
 
-def combine(folder: Folder, segments: list[SegmentReading]) -> JournalReading | None:
-    """Join the segments into one journal, which ends at the first damage; None if there are none."""
-    if not segments:
-        return None
-    first = segments[0]
-    start = first.head.start if first.head else first.end
-    reading = JournalReading(start)
-    for number, segment in enumerate(segments, start=1):
-        if segment.name != segment_name(number):
-            _lost(folder, reading, segment_name(number), "this journal is missing")
-        elif not reading.damage:
-            _join(folder, reading, segment, number)
+    Args:
+        folder: The run's folder.
+        visit: Is shown every proven line.
+        run: The only run whose lines are shown; None for any.
+
+    Returns:
+        What the journal proves, None if there is none; and the last segment that was looked at.
+    """
+    numbers = segment_numbers(folder)
+    starts = {number: _start(folder, number) for number in numbers[1:]}
+    reading: JournalReading | None = None
+    segment: SegmentReading | None = None
+    for expected, number in enumerate(numbers, start=1):
+        if number != expected:
+            reading = reading or JournalReading(_start(folder, number) or Position(0, ""))
+            _lost(folder, reading, segment_name(expected), "this journal is missing")
+            break
+        segment, data = _scanned(folder, segment_name(number), starts.get(number + 1), last=number == numbers[-1])
+        reading = reading or JournalReading(segment.end if segment.head is None else segment.head.start)
+        if _join(folder, reading, segment, number) and visit is not None and run in {None, reading.run}:
+            show(data, segment, visit)
+        del data  # before the next one is read: one segment at a time is in memory
         if reading.damage:
             break
-    if segments[-1].sealed and not reading.damage:
-        _lost(folder, reading, segment_name(len(segments) + 1), "this journal was begun, and is missing")
-    return reading
+    if reading is not None and segment is not None and segment.sealed and not reading.damage:
+        _lost(folder, reading, segment_name(len(numbers) + 1), "this journal was begun, and is missing")
+    return reading, segment
 
 
 def cut_tail(folder: Folder, segment: SegmentReading) -> None:
@@ -84,7 +87,21 @@ def keep_copy(folder: Folder, name: str) -> None:
     folder.put(f"{name}.{digest(data)[:8]}{QUARANTINE_SUFFIX}", data, replace=True)
 
 
-def _settled_scan(folder: Folder, name: str) -> SegmentReading:
+def _start(folder: Folder, number: int) -> Position | None:
+    """Return where segment *number* goes on, or None if its first page tells nothing of the one before it."""
+    name = segment_name(number)
+    head = parse_head(name, folder.read(name, HEAD_BYTES))
+    return head.start if head and head.segment == number else None
+
+
+def _scanned(folder: Folder, name: str, until: Position | None, *, last: bool) -> tuple[SegmentReading, bytes]:
+    if last:
+        return _settled_scan(folder, name)
+    data = folder.read(name)
+    return scan(name, data, until), data
+
+
+def _settled_scan(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
     """Scan a segment that a killed process may have left in the page cache only.
 
     Its bytes are synced before they are served. After a failed sync the cache may show, as clean, what the
@@ -103,29 +120,38 @@ def _settled_scan(folder: Folder, name: str) -> SegmentReading:
             start -= start % PAGESIZE  # the system keeps pages that are named only in part
             behind += -behind % PAGESIZE
             folder.files.drop_cache(handle, start, behind - start)
-            fresh = data[:start] + read_all(folder.files, handle, start, behind - start) + data[behind:]
-            reading = reading if fresh == data else scan(name, fresh)
-    return reading
+            again = read_all(folder.files, handle, start, behind - start)
+            if again != data[start:behind]:
+                data = data[:start] + again + data[behind:]
+                reading = scan(name, data)
+    if reading.marked_offset == HEAD_BYTES:
+        reading.unvouched = data[HEAD_BYTES : reading.end_offset]
+    return reading, data
 
 
-def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, number: int) -> None:
+def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, number: int) -> bool:
+    """Add what a segment proves; tell whether its lines are the next ones of this journal."""
     where = f"{folder.path / segment.name}"
     reading.warnings += [f"{folder.path}/{warning}" for warning in segment.warnings]
     if segment.tail:
         reading.torn.append(f"{where}: {len(segment.tail)} bytes behind record {segment.end.sequence}")
-    error = segment.error
-    if segment.head is not None and segment.head.segment == number and segment.head.start == reading.end:
-        reading.run = segment.head.run
+    head, error = segment.head, segment.error
+    follows = head is not None and head.segment == number and head.start == reading.end
+    if head is not None and follows:
+        reading.run = head.run
         reading.segments = number
         reading.checkpoint = max(reading.checkpoint, segment.checkpoint)
-        reading.lines += segment.lines
+        reading.count += len(segment.offsets) - 1
+        reading.last = segment.last or reading.last
+        reading.lines.append(Lines(segment.name, head.start, segment.offsets))
         reading.end = segment.end
-    elif segment.head is not None:
+    elif head is not None:
         error = LostRecords(
             f"{segment.name}: it does not follow record {reading.end.sequence} of the journal before it."
         )
     if error is not None:
         reading.damage.append(Damaged(segment.name, type(error)(f"{folder.path}/{error}")))
+    return follows
 
 
 def _lost(folder: Folder, reading: JournalReading, name: str, reason: str) -> None:

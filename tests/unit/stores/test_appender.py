@@ -11,6 +11,7 @@ import pytest
 from milepost.errors import DiskFull, DurabilityUnknown
 from milepost.fs import FileSystem
 from milepost.records import Position, encode_lines, start_of
+from milepost.stores import Durability
 from milepost.stores.appender import RESERVE_BYTES, Appender
 from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, Head, head_page, scan
 from milepost.testing import ErrorAt, Interrupted, Recorded, ShortWrites, SimulatedDisk
@@ -31,12 +32,13 @@ def _open(files: FileSystem, inner: SimulatedDisk) -> Appender:
 
 
 def _lines(position: Position, *numbers_: int, size: int = 40) -> tuple[bytes, Position]:
-    return encode_lines([record(number, size) for number in numbers_], position)
+    lines, end = encode_lines([record(number, size) for number in numbers_], position)
+    return b"".join(lines), end
 
 
-def _put(appender: Appender, *numbers_: int, size: int = 40, sync: bool = True, strict: bool = False) -> None:
+def _put(appender: Appender, *numbers_: int, size: int = 40, durability: Durability = Durability.POWER) -> None:
     lines, end = _lines(appender.position, *numbers_, size=size)
-    appender.append(lines, end, sync=sync, strict=strict)
+    appender.append(lines, end, durability)
 
 
 def test_a_batch_is_one_write_and_one_sync() -> None:
@@ -129,7 +131,7 @@ def test_a_strict_append_vouches_for_itself() -> None:
     inner = disk()
     files = Recorded(inner)
     appender = _open(files, inner)
-    _put(appender, 1, strict=True)
+    _put(appender, 1, durability=Durability.STRICT)
     assert files.story().count(f"sync_data {NAME}") == 2
     left = inner.crash().files()[FIRST]
     assert scan(NAME, left[:HEAD_BYTES]).error is not None
@@ -154,7 +156,7 @@ def test_an_append_without_sync_is_vouched_for_only_once_synced() -> None:
     appender = _open(inner, inner)
     _put(appender, 1)
     for number in (2, 3, 4):
-        _put(appender, number, sync=False)
+        _put(appender, number, durability=Durability.PROCESS)
     appender.note_checkpoint(1)
     assert numbers(read(inner.killed())) == [1, 2, 3, 4]
     page = inner.files()[FIRST]
@@ -168,20 +170,26 @@ def test_a_clean_close_syncs_what_was_not() -> None:
     inner = disk()
     files = Recorded(inner)
     appender = _open(files, inner)
-    _put(appender, 1, sync=False)
+    _put(appender, 1, durability=Durability.PROCESS)
     files.operations.clear()
     appender.close()
     assert files.story() == [f"sync_data {NAME}", f"write {NAME}", f"truncate {NAME}", f"sync {NAME}"]
 
 
-def test_what_waits_for_a_sync_is_bounded() -> None:
-    """At most a megabyte waits without a sync, for its lines are kept in memory."""
+def test_what_is_kept_for_a_failed_sync_is_bounded() -> None:
+    """At most a megabyte of lines without a sync is kept in memory, and the next sync begins anew."""
     inner = disk()
-    appender = _open(inner, inner)
+    files = Recorded(inner)
+    appender = _open(files, inner)
     for number in range(1, 40):
-        _put(appender, number, size=60_000, sync=False)
-        assert len(appender.loose) <= 1024 * 1024
-    assert len(numbers(read(inner.crash()))) >= 17
+        _put(appender, number, size=60_000, durability=Durability.PROCESS)
+        assert (appender.loose is None) == (number > 17)
+        assert len(appender.loose or b"") <= 1024 * 1024
+    assert f"sync_data {NAME}" not in files.story()
+    _put(appender, 40)
+    assert appender.loose is not None
+    assert len(appender.loose) == 0
+    assert numbers(read(inner.crash())) == list(range(1, 41))
 
 
 # --- failures

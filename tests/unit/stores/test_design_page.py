@@ -8,7 +8,8 @@ from pathlib import Path
 
 from milepost.checkpoint import decode
 from milepost.records import Kind, Position, follow, start_of, unseal
-from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, scan, trailer
+from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, trailer
+from tests.support.journals import scanned
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/design/storage.md").read_text(encoding="utf-8")
@@ -67,7 +68,7 @@ def test_the_example_of_a_segment_is_one() -> None:
     records = [_example(f'{{"sequence":{number},') for number in (1, 2)]
     data = page.encode().ljust(HEAD_BYTES, b"\n") + b"\n".join(records) + b"\n"
     assert [data.index(mark.encode()), data.rindex(mark.encode())] == list(SLOT_OFFSETS)
-    reading = scan("example", data)
+    reading = scanned("example", data)
     assert reading.error is None
     assert reading.head is not None
     assert reading.head.start == start_of(reading.head.run)

@@ -14,7 +14,21 @@ from milepost.fs import FileSystem, use
 from milepost.stores import RunFiles
 from milepost.stores.folder import Folder, write_durably
 from milepost.testing import ErrorAt, SimulatedDisk
-from tests.support.journals import PLACE, RUN, Clock, append, disk, numbers, read, record, store, writer, written
+from tests.support.journals import (
+    PLACE,
+    RUN,
+    Clock,
+    append,
+    disk,
+    look,
+    numbers,
+    read,
+    record,
+    recovered,
+    store,
+    writer,
+    written,
+)
 
 CODES = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.EACCES]
 SMALL = 5000
@@ -38,7 +52,7 @@ def _work(files: FileSystem, promised: Promised) -> None:
     journal = store(files, SMALL)
     try:
         journal.lock(Clock())
-        promised.records[:] = numbers(journal.recover(RUN))
+        promised.records[:] = numbers(recovered(journal))
         for size in (40, 300, SMALL, 40):
             append(journal, len(promised.records) + 1, size=size)
             promised.records.append(len(promised.records) + 1)
@@ -89,7 +103,7 @@ def _survives(files: SimulatedDisk, promised: Promised, *, before: list[int]) ->
     kept = promised.records or before
     for left in (files.killed(), files.crash()):
         with store(left).folder as folder:
-            reading = RunFiles(folder).read_journal()
+            reading = look(RunFiles(folder))
         found = numbers(reading)
         assert reading is None or reading.damage == []
         assert found[: len(kept)] == kept, f"acknowledged {kept}, found {found}"

@@ -8,7 +8,7 @@ import pytest
 
 from milepost.errors import DiskFull, DurabilityUnknown, Fenced, StorageError
 from milepost.records import start_of
-from milepost.stores import RunFiles
+from milepost.stores import Durability, RunFiles
 from milepost.stores.segment import HEAD_BYTES
 from milepost.testing import ErrorAt, Interrupted, Recorded, SimulatedDisk
 from tests.support.journals import (
@@ -16,9 +16,11 @@ from tests.support.journals import (
     Clock,
     append,
     disk,
+    look,
     numbers,
     read,
     record,
+    recovered,
     store,
     writer,
     written,
@@ -53,7 +55,7 @@ def test_a_new_journal_starts_from_its_run() -> None:
     """The first position of a journal is seeded by the run's id."""
     opened = store(disk())
     opened.lock(Clock())
-    reading = opened.recover("some-run")
+    reading = recovered(opened, "some-run")
     assert (reading.start, reading.end, reading.run, reading.lines) == (
         start_of("some-run"), start_of("some-run"), "some-run", [],
     )  # fmt: skip
@@ -62,7 +64,7 @@ def test_a_new_journal_starts_from_its_run() -> None:
 def test_there_is_no_journal_before_the_first_writer() -> None:
     """A folder without a journal reads as none, and reading makes nothing."""
     files = disk()
-    assert store(files).read_journal() is None
+    assert look(store(files)) is None
     assert files.files() == {}
 
 
@@ -220,7 +222,7 @@ def test_a_restart_takes_along_what_was_not_synced() -> None:
     journal = writer(files)
     append(journal, 1)
     for number in (2, 3):
-        journal.append([record(number)], expected=number - 1, durable=False)
+        journal.append([record(number)], expected=number - 1, durability=Durability.PROCESS)
     files.fail_next_sync()
     with pytest.raises(DurabilityUnknown):
         append(journal, 4)

@@ -24,7 +24,7 @@ from milepost.stores import write_durably
 from milepost.stores.folder import Folder
 from milepost.stores.translate import error_for, full, translated, unknown
 from milepost.testing import ErrorAt, Recorded, SimulatedDisk
-from tests.support.journals import PLACE, RUN, Clock, disk, store, writer, written
+from tests.support.journals import PLACE, RUN, Clock, disk, look, store, writer, written
 
 NAMES = ["journal_000001.jsonl", "lock", "run.json"]
 
@@ -95,7 +95,7 @@ def test_files_of_root_are_taken() -> None:
     """A file that belongs to root is as good as our own."""
     files = written(1)
     files.disguise("/run/journal_000001.jsonl", owner=0)
-    assert store(files).read_journal() is not None
+    assert look(store(files)) is not None
 
 
 def test_a_group_may_write_only_where_that_is_said() -> None:

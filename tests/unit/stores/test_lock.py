@@ -23,7 +23,7 @@ from milepost.stores.folder import Folder
 from milepost.stores.lock import WriterLock
 from milepost.testing import MUTATING, Intercepted, Recorded, SimulatedDisk
 from milepost.testing.intercepted import Operation
-from tests.support.journals import RUN, Clock, append, disk, numbers, read, store, writer
+from tests.support.journals import RUN, Clock, append, disk, look, numbers, read, store, writer
 
 HOLDER = """
 import sys, time
@@ -81,7 +81,7 @@ def test_the_note_of_another_process_names_it(tmp_path: Path, holder: subprocess
         run.lock(milepost_clock())
     assert refused.value.pid == holder.pid
     assert "this very process" not in str(refused.value)
-    assert numbers(run.read_journal()) == []
+    assert numbers(look(run)) == []
     run.close()
 
 
@@ -244,7 +244,7 @@ def test_a_network_filesystem_is_refused(kind: str) -> None:
     with pytest.raises(UnsafeStore, match=re.escape(f"this is on {kind},") + ".*allow_network_filesystem=True"):
         store(files).lock(Clock())
     assert files.files() == {}
-    assert store(files).read_journal() is None
+    assert look(store(files)) is None
 
 
 def test_a_network_filesystem_can_be_allowed() -> None:
@@ -269,7 +269,7 @@ def test_reading_takes_no_lock_and_changes_nothing() -> None:
     append(writer(files), 1, 2)
     recorded = Recorded(files)
     opened = store(recorded)
-    assert numbers(opened.read_journal()) == [1, 2]
+    assert numbers(look(opened)) == [1, 2]
     opened.close()
     assert set(recorded.story(MUTATING)) <= {"sync_data journal_000001.jsonl"}
     assert not [operation for operation in recorded.operations if operation.name == "lock"]

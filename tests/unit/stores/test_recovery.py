@@ -10,7 +10,7 @@ import milepost
 from milepost.errors import CorruptJournal, DurabilityUnknown, LostRecords
 from milepost.fs import FileSystem, use
 from milepost.records import Position, start_of
-from milepost.stores import RunFiles
+from milepost.stores import Durability, RunFiles
 from milepost.stores.segment import HEAD_BYTES
 from milepost.testing import ErrorAt, Recorded, SimulatedDisk
 from tests.support.journals import (
@@ -21,9 +21,11 @@ from tests.support.journals import (
     Clock,
     append,
     disk,
+    look,
     numbers,
     read,
     record,
+    recovered,
     store,
     writer,
     written,
@@ -46,7 +48,7 @@ def _recovered(files: FileSystem, segment_bytes: int = SMALL) -> tuple[RunFiles,
     """Open for writing; return the store, the numbers that were read, and the files named as damaged."""
     opened = store(files, segment_bytes)
     opened.lock(Clock())
-    reading = opened.recover(RUN)
+    reading = recovered(opened)
     return opened, numbers(reading), [damaged.name for damaged in reading.damage]
 
 
@@ -107,7 +109,7 @@ def test_what_was_read_is_synced_before_it_is_served() -> None:
         files = disk()
         journal = writer(files)
         append(journal, 1)
-        journal.append([record(2)], expected=1, durable=False)
+        journal.append([record(2)], expected=1, durability=Durability.PROCESS)
         files = files.killed()
         assert numbers(read(files.crash())) == [1]
         reading(files)
@@ -140,7 +142,7 @@ def test_a_failed_sync_while_reading_is_told() -> None:
     files = written(2)
     broken = ErrorAt(files, 1, errno.EIO, among={"sync_data"})
     with pytest.raises(DurabilityUnknown, match="before using it"):
-        store(broken).read_journal()
+        look(store(broken))
 
 
 # --- damage: kept whole, told, and gone on behind
@@ -231,7 +233,7 @@ def test_a_journal_of_another_run_is_set_aside() -> None:
     held = [data for path, data in files.files().items() if "journal" in path]
     opened = store(files)
     opened.lock(Clock())
-    reading = opened.recover("run-two", known=True)
+    reading = recovered(opened, "run-two", known=True)
     (damage,) = reading.damage
     assert isinstance(damage.error, LostRecords)
     assert f"{FIRST}: this journal is of run {RUN}; that of run run-two is missing" in str(damage.error)

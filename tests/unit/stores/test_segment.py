@@ -15,13 +15,11 @@ from milepost.stores.segment import (
     SLOT_OFFSETS,
     Head,
     Mark,
-    SegmentReading,
     head_page,
-    scan,
     slot_bytes,
     trailer,
 )
-from tests.support.journals import FIRST, RUN, read, record, written
+from tests.support.journals import FIRST, RUN, Seen, read, record, scanned, written
 
 NAME = "journal_000001.jsonl"
 HEAD = Head(RUN, 1, start_of(RUN))
@@ -32,7 +30,7 @@ def _journal(count: int, *, clean: bool = True) -> bytes:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    return scan(NAME, data).lines
+    return scanned(NAME, data).lines
 
 
 def _borders(data: bytes) -> list[int]:
@@ -59,7 +57,7 @@ def test_the_first_page_is_one_page_of_lines() -> None:
 
 def test_a_new_segment_holds_nothing() -> None:
     """A first page alone is a whole segment without records."""
-    reading = scan(NAME, head_page(HEAD, 3))
+    reading = scanned(NAME, head_page(HEAD, 3))
     assert (reading.head, reading.end, reading.checkpoint, reading.error) == (HEAD, HEAD.start, 3, None)
     assert (reading.lines, reading.tail, reading.warnings) == ([], b"", [])
 
@@ -74,7 +72,7 @@ def test_every_flipped_bit_is_found(clean: bool) -> None:
     for index in range(len(data)):
         changed = bytearray(data)
         changed[index] ^= 1 << index % 8
-        reading = scan(NAME, bytes(changed))
+        reading = scanned(NAME, bytes(changed))
         told = bool(reading.error or reading.warnings or reading.tail)
         assert told, f"byte {index} was changed, and nothing is told"
         assert reading.lines == whole[: len(reading.lines)], f"byte {index} gave wrong data"
@@ -96,7 +94,7 @@ def test_a_journal_cut_back_on_a_border_is_noticed(clean: bool) -> None:
     data = _journal(6, clean=clean)
     borders = _borders(data)
     for kept, border in enumerate(borders):
-        reading = scan(NAME, data[:border])
+        reading = scanned(NAME, data[:border])
         assert len(reading.lines) == kept
         if kept < (6 if clean else 5):
             assert isinstance(reading.error, LostRecords)
@@ -112,7 +110,7 @@ def test_a_journal_cut_anywhere_gives_no_wrong_data() -> None:
     data = _journal(3)
     whole = _lines(data)
     for size in range(len(data)):
-        reading = scan(NAME, data[:size])
+        reading = scanned(NAME, data[:size])
         assert reading.lines == whole[: len(reading.lines)]
         assert reading.error is not None
 
@@ -122,7 +120,7 @@ def test_zeroed_records_are_noticed() -> None:
     data = _journal(4)
     for border in _borders(data)[:-1]:
         zeroed = data[:border] + bytes(len(data) - border)
-        assert isinstance(scan(NAME, zeroed).error, LostRecords)
+        assert isinstance(scanned(NAME, zeroed).error, LostRecords)
 
 
 def test_nothing_behind_a_bad_record_is_served() -> None:
@@ -130,7 +128,7 @@ def test_nothing_behind_a_bad_record_is_served() -> None:
     data = bytearray(_journal(5))
     borders = _borders(bytes(data))
     data[borders[2] + 20] ^= 1
-    reading = scan(NAME, bytes(data))
+    reading = scanned(NAME, bytes(data))
     assert len(reading.lines) == 2
     assert reading.tail == bytes(data[borders[2] :]).rstrip(b"\n")
 
@@ -141,7 +139,7 @@ def test_a_duplicated_or_swapped_record_is_noticed() -> None:
     borders = _borders(data)
     parts = [data[a:b] for a, b in itertools.pairwise(borders)]
     for order in ([0, 0, 1, 2, 3], [0, 2, 1, 3], [1, 2, 3], [0, 1, 3]):
-        reading = scan(NAME, data[:HEAD_BYTES] + b"".join(parts[i] for i in order))
+        reading = scanned(NAME, data[:HEAD_BYTES] + b"".join(parts[i] for i in order))
         assert isinstance(reading.error, CorruptJournal)
         assert reading.lines == _lines(data)[: len(reading.lines)]
 
@@ -151,7 +149,7 @@ def test_one_damaged_watermark_is_told_and_the_other_stands() -> None:
     for offset in SLOT_OFFSETS:
         data = bytearray(_journal(3))
         data[offset + 20] ^= 1
-        reading = scan(NAME, bytes(data))
+        reading = scanned(NAME, bytes(data))
         assert reading.error is None
         assert len(reading.lines) == 3
         assert reading.warnings == [f"{NAME}: the watermark at byte {offset} is damaged; the other one stands."]
@@ -166,7 +164,7 @@ def _without_watermarks(data: bytes) -> bytes:
 
 def test_both_watermarks_damaged_is_damage() -> None:
     """With both watermarks damaged nothing tells how much was acknowledged, so it is damage."""
-    reading = scan(NAME, _without_watermarks(_journal(3)))
+    reading = scanned(NAME, _without_watermarks(_journal(3)))
     assert isinstance(reading.error, CorruptJournal)
     assert "both watermarks" in str(reading.error)
 
@@ -174,12 +172,12 @@ def test_both_watermarks_damaged_is_damage() -> None:
 def test_a_next_segment_vouches_where_watermarks_cannot() -> None:
     """Both watermarks damaged is no damage where the next segment says up to where the records count."""
     data = _journal(3)
-    whole = scan(NAME, data)
-    reading = scan(NAME, _without_watermarks(data), until=whole.end)
+    whole = scanned(NAME, data)
+    reading = scanned(NAME, _without_watermarks(data), until=whole.end)
     assert reading.error is None
     assert reading.lines == whole.lines
     assert len(reading.warnings) == 2
-    cut = scan(NAME, _without_watermarks(data)[: _borders(data)[2]], until=whole.end)
+    cut = scanned(NAME, _without_watermarks(data)[: _borders(data)[2]], until=whole.end)
     assert isinstance(cut.error, LostRecords)
 
 
@@ -187,7 +185,7 @@ def test_records_behind_the_next_segments_start_do_not_count() -> None:
     """Where the next segment goes on before a file's last record, that record was never acknowledged."""
     data = _journal(4)
     second = Position(2, _lines(data)[1][-34:-2].decode())
-    reading = scan(NAME, data, until=second)
+    reading = scanned(NAME, data, until=second)
     assert (len(reading.lines), reading.end, reading.error) == (2, second, None)
     assert reading.tail
 
@@ -196,15 +194,15 @@ def test_a_segment_that_ends_before_the_next_one_is_damage() -> None:
     """A segment that does not reach the position where the next one starts has lost records."""
     data = _journal(3)
     beyond = Position(4, "0" * 32)
-    assert isinstance(scan(NAME, data, until=beyond).error, LostRecords)
+    assert isinstance(scanned(NAME, data, until=beyond).error, LostRecords)
     elsewhere = Position(3, "0" * 32)
-    assert isinstance(scan(NAME, data, until=elsewhere).error, LostRecords)
+    assert isinstance(scanned(NAME, data, until=elsewhere).error, LostRecords)
 
 
-def _sealed(count: int) -> tuple[bytes, SegmentReading]:
+def _sealed(count: int) -> tuple[bytes, Seen]:
     data = _journal(count)
-    end = scan(NAME, data).end
-    return data + trailer(end, 2), scan(NAME, data + trailer(end, 2))
+    end = scanned(NAME, data).end
+    return data + trailer(end, 2), scanned(NAME, data + trailer(end, 2))
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -212,7 +210,7 @@ def test_a_trailer_seals_a_segment(known: bool) -> None:
     """A segment that ends with its trailer is sealed and has no tail, whether or not the next one is known."""
     data, reading = _sealed(3)
     assert reading.sealed
-    again = scan(NAME, data, until=reading.end if known else None)
+    again = scanned(NAME, data, until=reading.end if known else None)
     assert (again.sealed, again.tail, again.error, len(again.lines)) == (True, b"", None, 3)
 
 
@@ -224,7 +222,7 @@ def test_every_flipped_bit_of_a_trailer_is_found(known: bool) -> None:
     for index in range(start, len(data)):
         changed = bytearray(data)
         changed[index] ^= 1
-        reading = scan(NAME, bytes(changed), until=whole.end if known else None)
+        reading = scanned(NAME, bytes(changed), until=whole.end if known else None)
         assert not reading.sealed
         assert reading.tail
         assert len(reading.lines) == 2
@@ -233,9 +231,9 @@ def test_every_flipped_bit_of_a_trailer_is_found(known: bool) -> None:
 def test_a_trailer_of_elsewhere_seals_nothing() -> None:
     """A trailer that names another position or another next segment does not seal."""
     data = _journal(2)
-    end = scan(NAME, data).end
+    end = scanned(NAME, data).end
     for other in (trailer(Position(1, end.chain), 2), trailer(end, 3), trailer(Position(2, "0" * 32), 2)):
-        reading = scan(NAME, data + other)
+        reading = scanned(NAME, data + other)
         assert not reading.sealed
         assert reading.tail == other.rstrip(b"\n")
 
@@ -244,7 +242,7 @@ def test_a_file_without_a_good_first_page_proves_nothing() -> None:
     """A file that is empty, short, or begins with something else is damage and gives no record."""
     data = _journal(2)
     for bad in (b"", data[:10], data[:1024], data[: HEAD_BYTES - 1], bytes(HEAD_BYTES) + data[HEAD_BYTES:]):
-        reading = scan(NAME, bad)
+        reading = scanned(NAME, bad)
         assert isinstance(reading.error, CorruptJournal)
         assert str(reading.error) == f"{NAME}: its first page is not what was written."
         assert reading.lines == []
@@ -254,22 +252,22 @@ def test_a_newer_format_is_not_damage() -> None:
     """A whole first page of a newer format is refused as such, so that nobody sets a good journal aside."""
     newer = seal({"kind": "segment", "format": 2, "run": RUN, "segment": 1, "more": True})
     with pytest.raises(NotDecodable, match=f"{NAME}: format 2 is not known here"):
-        scan(NAME, newer.ljust(1023) + b"\n" + bytes(HEAD_BYTES))
+        scanned(NAME, newer.ljust(1023) + b"\n" + bytes(HEAD_BYTES))
 
 
 def test_a_record_without_its_newline_is_not_whole() -> None:
     """A last record whose newline did not arrive was never acknowledged and is a tail."""
     line, _ = encode_line(record(1), HEAD.start)
-    reading = scan(NAME, head_page(HEAD) + line[:-1])
+    reading = scanned(NAME, head_page(HEAD) + line[:-1])
     assert (reading.lines, reading.tail, reading.error) == ([], line[:-1], None)
-    assert scan(NAME, head_page(HEAD) + line).lines == [line[:-1]]
+    assert scanned(NAME, head_page(HEAD) + line).lines == [line[:-1]]
 
 
 def test_padding_is_no_tail() -> None:
     """Newlines, and zeros that a power cut left in their place, are space and no tail."""
     page = head_page(HEAD)
-    assert scan(NAME, page + b"\n" * 500).tail == b""
-    assert scan(NAME, page + b"\n" * 500 + bytes(500)).tail == b""
+    assert scanned(NAME, page + b"\n" * 500).tail == b""
+    assert scanned(NAME, page + b"\n" * 500 + bytes(500)).tail == b""
 
 
 def test_line_readers_read_a_live_journal() -> None:
