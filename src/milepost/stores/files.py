@@ -71,7 +71,9 @@ class RunFiles:
         self._lock = WriterLock.take(self.folder, clock, allow_network_filesystem=allow_network_filesystem)
         self.delete([name for name in self.names(".") if name.endswith(TEMPORARY_SUFFIX)], durable=False)
 
-    def recover(self, run: str, *, known: bool = False, visit: Visit | None = None) -> JournalReading:
+    def recover(
+        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+    ) -> JournalReading:
         """Bring the journal into a state that can be appended to, and return what it proves.
 
         A tail that no acknowledgement covers is set aside in a ``*.quarantine`` file and cut. What was read is
@@ -82,8 +84,10 @@ class RunFiles:
             run: The run's id, which seeds the chain of a new journal.
             known: Whether the run is certainly this one, so that a journal of another run is damage.
             visit: Is shown every proven line, in order, once.
+            refuse_damage: Touch nothing if acknowledged records are lost or altered.
 
         Raises:
+            DamageError: They are, and *refuse_damage* was asked for.
             StorageError: The medium refused.
         """
         reading, last = read_segments(self.folder, visit, run=run if known else None)
@@ -98,6 +102,8 @@ class RunFiles:
             lost = LostRecords(f"{path}: this journal is of run {reading.run}; that of run {run} is missing.")
             reading.forget()
             reading.damage, reading.run = [Damaged(path.name, lost)], None
+        if reading.damage and refuse_damage:
+            raise reading.damage[0].error
         self._lines.take(reading.lines)
         if reading.damage:
             if not reading.segments:  # nothing is proven, not even where it would start
