@@ -1,5 +1,6 @@
 """Fingerprints: digests of parameters, inputs and code that name what differs."""
 
+from milepost.fingerprint.code import code_parts, function_parts
 from milepost.fingerprint.filedigests import FileDigests
 from milepost.fingerprint.inputs import input_parts, item_digest
 from milepost.fingerprint.parameters import parameter_parts
@@ -10,8 +11,10 @@ __all__ = [
     "Change",
     "FileDigests",
     "Parts",
+    "code_parts",
     "differences",
     "digest_of",
+    "function_parts",
     "input_parts",
     "item_digest",
     "parameter_parts",
