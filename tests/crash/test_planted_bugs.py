@@ -13,6 +13,7 @@ import pytest
 from milepost.fs import FileSystem, durable
 from milepost.fs.durable import write_all
 from milepost.records import Position, follow
+from milepost.stores import Visit
 from milepost.stores import files as files_module
 from milepost.stores import folder as folder_module
 from milepost.stores import segment as segment_module
@@ -227,24 +228,24 @@ def sync_dropped_in_reading(patch: Patch) -> None:
         def __getattr__(self, name: str) -> Any:
             return (lambda *_: None) if name == "sync_data" else getattr(self.inner, name)
 
-    def settled(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
-        return original(Folder(NoSync(folder.files), folder.handle, folder.path), name)
+    def settled(folder: Folder, name: str, visit: Visit | None) -> SegmentReading:
+        return original(Folder(NoSync(folder.files), folder.handle, folder.path), name, visit)
 
     patch.setattr(segments_module, "_settled_scan", settled)
 
 
 def cache_believed_after_a_failed_sync(patch: Patch) -> None:
-    def settled(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
+    def settled(folder: Folder, name: str, visit: Visit | None) -> SegmentReading:
         with folder.opened(name) as handle:
             folder.files.sync_data(handle)
             data = durable.read_all(folder.files, handle)
-            return scan(name, data), data
+            return scan(name, data, None, visit)
 
     patch.setattr(segments_module, "_settled_scan", settled)
 
 
 def records_behind_the_next_start_counted(patch: Patch) -> None:
-    patch.setattr(segments_module, "scan", lambda name, data, _=None: scan(name, data))
+    patch.setattr(segments_module, "scan", lambda name, data, _=None, visit=None: scan(name, data, None, visit))
 
 
 def restarted_in_the_same_file(patch: Patch) -> None:

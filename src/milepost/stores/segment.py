@@ -97,13 +97,14 @@ def trailer(position: Position, continues: int) -> bytes:
     return seal(fields) + b"\n"
 
 
-def scan(name: str, data: bytes, until: Position | None = None) -> SegmentReading:
+def scan(name: str, data: bytes, until: Position | None = None, visit: Visit | None = None) -> SegmentReading:
     """Read a segment's bytes as far as they can be proven.
 
     Args:
         name: The file's name, for messages.
         data: All of the file's bytes.
         until: Where the next segment goes on; records behind it were never acknowledged and do not count.
+        visit: Is shown every proven line on the way.
 
     Raises:
         NotDecodable: It is of a newer format.
@@ -114,13 +115,13 @@ def scan(name: str, data: bytes, until: Position | None = None) -> SegmentReadin
         return SegmentReading(name, None, len(data), error)
     reading = SegmentReading(name, head, len(data))
     marks = _marks(data, reading)
-    _walk(data, reading, until)
+    _walk(data, reading, until, visit)
     _judge(reading, until, marks, _met(data, reading, marks))
     return reading
 
 
 def show(data: bytes, reading: SegmentReading, visit: Visit) -> None:
-    """Show the proven lines of the segment that *data* holds to *visit*, in chunks."""
+    """Show the proven lines of a segment that was scanned already to *visit*, in chunks."""
     assert reading.head is not None, "only a segment with a head proves lines"
     offsets, first = reading.offsets, reading.head.start.sequence + 1
     for index in range(0, len(offsets) - 1, _SHOWN_LINES):
@@ -128,7 +129,7 @@ def show(data: bytes, reading: SegmentReading, visit: Visit) -> None:
         visit(first + index, data[offsets[index] : behind - 1].split(b"\n"))
 
 
-def _walk(data: bytes, reading: SegmentReading, until: Position | None) -> None:
+def _walk(data: bytes, reading: SegmentReading, until: Position | None, visit: Visit | None) -> None:
     """Follow the chain from record to record, a chunk at a time, and note where each begins."""
     position, offset, offsets = reading.end, HEAD_BYTES, reading.offsets
     stop = _content_end(data)
@@ -138,8 +139,11 @@ def _walk(data: bytes, reading: SegmentReading, until: Position | None) -> None:
         lines = data[offset : border if border >= 0 else data.index(b"\n", offset)].split(b"\n")
         if until is not None:
             del lines[max(0, until.sequence - position.sequence) :]
+        first = position.sequence + 1
         count, position = follow_all(lines, position)
         if count:
+            if visit is not None:
+                visit(first, lines if count == len(lines) else lines[:count])
             reading.last = lines[count - 1]
             offsets.extend(accumulate([len(line) + 1 for line in lines[:count]], initial=offsets.pop()))
         offset = offsets[-1]

@@ -11,7 +11,7 @@ from milepost.fs import read_all
 from milepost.records import Position, digest
 from milepost.stores.base import Damaged, JournalReading, Lines, Visit
 from milepost.stores.folder import Folder
-from milepost.stores.segment import HEAD_BYTES, SegmentReading, parse_head, scan, show
+from milepost.stores.segment import HEAD_BYTES, Head, SegmentReading, parse_head, scan, show
 from milepost.stores.translate import translated, unknown
 
 log = logging.getLogger(__name__)
@@ -47,19 +47,26 @@ def read_segments(
         What the journal proves, None if there is none; and the last segment that was looked at.
     """
     numbers = segment_numbers(folder)
-    starts = {number: _start(folder, number) for number in numbers[1:]}
+    heads = {number: _head(folder, number) for number in numbers}
     reading: JournalReading | None = None
     segment: SegmentReading | None = None
     for expected, number in enumerate(numbers, start=1):
         if number != expected:
-            reading = reading or JournalReading(_start(folder, number) or Position(0, ""))
+            head = heads[number]
+            reading = reading or JournalReading(head.start if head else Position(0, ""))
             _lost(folder, reading, segment_name(expected), "this journal is missing")
             break
-        segment, data = _scanned(folder, segment_name(number), starts.get(number + 1), last=number == numbers[-1])
+        head = heads[number]
+        follows = head is not None and (reading is None or head.start == reading.end) and run in {None, head.run}
+        shown_to = visit if follows else None
+        if number == numbers[-1]:
+            segment = _settled_scan(folder, segment_name(number), shown_to)
+        else:
+            behind = heads.get(number + 1)
+            name = segment_name(number)  # one segment at a time is in memory
+            segment = scan(name, folder.read(name), behind.start if behind else None, shown_to)
         reading = reading or JournalReading(segment.end if segment.head is None else segment.head.start)
-        if _join(folder, reading, segment, number) and visit is not None and run in {None, reading.run}:
-            show(data, segment, visit)
-        del data  # before the next one is read: one segment at a time is in memory
+        _join(folder, reading, segment, number)
         if reading.damage:
             break
     if reading is not None and segment is not None and segment.sealed and not reading.damage:
@@ -87,22 +94,15 @@ def keep_copy(folder: Folder, name: str) -> None:
     folder.put(f"{name}.{digest(data)[:8]}{QUARANTINE_SUFFIX}", data, replace=True)
 
 
-def _start(folder: Folder, number: int) -> Position | None:
-    """Return where segment *number* goes on, or None if its first page tells nothing of the one before it."""
+def _head(folder: Folder, number: int) -> Head | None:
+    """Return what the first page of segment *number* states, or None if it is not what was written."""
     name = segment_name(number)
     head = parse_head(name, folder.read(name, HEAD_BYTES))
-    return head.start if head and head.segment == number else None
+    return head if head and head.segment == number else None
 
 
-def _scanned(folder: Folder, name: str, until: Position | None, *, last: bool) -> tuple[SegmentReading, bytes]:
-    if last:
-        return _settled_scan(folder, name)
-    data = folder.read(name)
-    return scan(name, data, until), data
-
-
-def _settled_scan(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
-    """Scan a segment that a killed process may have left in the page cache only.
+def _settled_scan(folder: Folder, name: str, visit: Visit | None) -> SegmentReading:
+    """Scan a segment that a killed process may have left in the page cache only; its lines are shown once settled.
 
     Its bytes are synced before they are served. After a failed sync the cache may show, as clean, what the
     disk does not hold; so the part that no watermark vouches for is dropped and read again from the device.
@@ -126,11 +126,13 @@ def _settled_scan(folder: Folder, name: str) -> tuple[SegmentReading, bytes]:
                 reading = scan(name, data)
     if reading.marked_offset == HEAD_BYTES:
         reading.unvouched = data[HEAD_BYTES : reading.end_offset]
-    return reading, data
+    if visit is not None and reading.head is not None:
+        show(data, reading, visit)
+    return reading
 
 
-def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, number: int) -> bool:
-    """Add what a segment proves; tell whether its lines are the next ones of this journal."""
+def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, number: int) -> None:
+    """Add what a segment proves, if it goes on with this journal."""
     where = f"{folder.path / segment.name}"
     reading.warnings += [f"{folder.path}/{warning}" for warning in segment.warnings]
     if segment.tail:
@@ -151,7 +153,6 @@ def _join(folder: Folder, reading: JournalReading, segment: SegmentReading, numb
         )
     if error is not None:
         reading.damage.append(Damaged(segment.name, type(error)(f"{folder.path}/{error}")))
-    return follows
 
 
 def _lost(folder: Folder, reading: JournalReading, name: str, reason: str) -> None:
