@@ -13,13 +13,12 @@ import pytest
 from milepost.fs import FileSystem, durable
 from milepost.fs.durable import write_all
 from milepost.records import Position, follow
-from milepost.stores import Visit
 from milepost.stores import files as files_module
 from milepost.stores import folder as folder_module
 from milepost.stores import segment as segment_module
 from milepost.stores import segments as segments_module
 from milepost.stores.appender import Appender
-from milepost.stores.base import Durability
+from milepost.stores.base import Durability, Visit
 from milepost.stores.files import RunFiles
 from milepost.stores.folder import Folder
 from milepost.stores.segment import HEAD_BYTES, Head, SegmentReading, head_page, scan, trailer
