@@ -94,7 +94,7 @@ soak: install ## the tests that run for hours
 	$(PY) -m pytest -m soak --timeout 0 $(ARGS)
 
 .PHONY: bench
-bench: install ## benchmarks against the floor and the peers
+bench: install ## benchmarks against the floor and the peers, each in an environment below build/peers/
 	$(PY) -m benchmarks $(ARGS)
 
 .PHONY: format
@@ -113,6 +113,7 @@ UPGRADE ?=
 lock: .tools/ready ## pin again what requirements/*.in and pyproject.toml ask for
 	$(COMPILE) --all-extras pyproject.toml apps/booksynth/pyproject.toml requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/uv.in -o requirements/uv-bootstrap.txt
+	for peer in requirements/peers/*.in; do $(COMPILE) "$$peer" -o "$${peer%.in}.lock" || exit 1; done
 
 .PHONY: clean
 clean: ## remove .venv/, build/ and the caches; .tools/ stays
