@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ class Recorder:
         return {finished.key: finished.value for finished in self.all if finished.error is None}
 
     @property
-    def errors(self) -> dict[str, BaseException]:
+    def errors(self) -> dict[str, BaseException | str]:
         return {finished.key: finished.error for finished in self.all if finished.error is not None}
 
     def pending(self, items: Any) -> Iterator[Pending]:
@@ -105,28 +106,39 @@ def trouble(what: tuple[str, str]) -> Any:
     if counter:
         with Path(counter).open("a") as file:
             file.write("x")
-    match word:
-        case "exit":
-            os._exit(7)
-        case "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        case "once":
-            if Path(counter).stat().st_size == 1:
-                os._exit(7)
-        case "pickle":
-            return DiesWhenPickled()
-        case "load":
-            return DiesWhenLoaded()
-        case "lambda":
-            return lambda: None
-        case "huge":
-            return b"x" * 50_000_000
-        case "hang":
-            time.sleep(600)
-        case "fork":
-            if os.fork() == 0:
-                time.sleep(600)
-            os._exit(7)
-        case "sys.exit":
-            raise SystemExit(3)
-    return word
+    if word == "once" and Path(counter).stat().st_size > 1:
+        return word
+    return TROUBLES.get(word, lambda: word)()
+
+
+def _exit() -> None:
+    os._exit(7)
+
+
+def _kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang() -> None:
+    time.sleep(600)
+
+
+def _leave_a_child() -> None:
+    """Die and leave a child that holds every pipe open."""
+    if os.fork() == 0:
+        time.sleep(600)
+    os._exit(7)
+
+
+TROUBLES: dict[str, Any] = {
+    "exit": _exit,
+    "once": _exit,
+    "kill": _kill,
+    "pickle": DiesWhenPickled,
+    "load": DiesWhenLoaded,
+    "lambda": lambda: lambda: None,
+    "huge": lambda: b"x" * 50_000_000,
+    "hang": _hang,
+    "fork": _leave_a_child,
+    "sys.exit": sys.exit,
+}
