@@ -67,6 +67,8 @@ class Group:
         """Know that all *keys* are done, by the records from *first* on, if none was known before; else do nothing."""
         if len(set(keys)) < len(keys) or not self.ordinals.keys().isdisjoint(keys):
             return False
+        if self.failed and not self.failed.keys().isdisjoint(keys):
+            return False
         self.ordinals.update(zip(keys, range(len(self.keys), len(self.keys) + len(keys)), strict=True))
         self.keys += keys
         self.sequences.extend(range(first, first + len(keys)))
