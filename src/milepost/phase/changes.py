@@ -98,9 +98,9 @@ class Makers:
         return found
 
     def unwritten(self, code: str | None) -> list[Draft]:
-        """Return the record that must stand before the first one made by *code*; once."""
-        entry = self._unwritten.pop(code, None) if code else None
-        return [entry] if entry else []
+        """Return the record that must stand before the first one made by *code*, until it is in the journal."""
+        entry = self._unwritten.get(code) if code else None
+        return [entry] if entry and code not in self._session.index.codes else []
 
     def _know(self, code: str, parts: dict[str, str], accepts: Sequence[str]) -> None:
         self._parts[code] = parts
