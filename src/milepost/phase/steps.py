@@ -98,9 +98,13 @@ class Steps:
         pieces = [f"{name}={self._argument(value)}".encode() for name, value in named]
         return digest(b"\n".join(pieces))
 
-    def identity(self) -> str:
-        """Return a digest of which steps and calls this attempt used, and with what."""
-        return digest(*(f"{group}\n{name}\n{given}\n".encode() for (group, name), given in self.used.items()))
+    def newest(self) -> int:
+        """Return the number of the newest record among the steps and calls that this attempt used, or 0.
+
+        What it did not use cannot make a result stale: a step inside a loop's body belongs to an item, and an item
+        that is done does not ask for it again.
+        """
+        return max((self._session.index.group(group).sequence(name) for group, name in self.used), default=0)
 
     # --- inside
 
