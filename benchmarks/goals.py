@@ -86,7 +86,7 @@ class Verdict:
     """A goal, what was measured, and whether it is met. What was not measured is not met."""
 
     goal: Goal
-    value: float
+    value: float | None
     is_met: bool
 
 
@@ -100,5 +100,6 @@ def verdicts(workload: str, contender: str, measures: Mapping[str, float | str])
 
 
 def _verdict(goal: Goal, measured: float | str | None) -> Verdict:
-    value = float(measured) if isinstance(measured, int | float) else math.nan
-    return Verdict(goal, value, value <= goal.limit)
+    if not isinstance(measured, int | float) or math.isnan(measured):
+        return Verdict(goal, None, is_met=False)
+    return Verdict(goal, float(measured), measured <= goal.limit)

@@ -97,9 +97,9 @@ def _measures(workload: Workload, seconds: Sequence[float], by_name: Mapping[str
         return measures
     added = _added(workload, seconds, floor)
     measures |= {EXTRA: added * workload.operations / 1000, ADDED: added}
-    if workload.unit_cost in by_name:
+    if workload.unit_cost is not None and workload.unit_cost in by_name:
         unit = _added(workload, by_name[workload.unit_cost], floor)
-        measures |= {ADDED_A: added / unit, BEYOND: added - OVERHEAD_IN_A * unit}
+        measures |= {BEYOND: added - OVERHEAD_IN_A * unit} | ({ADDED_A: added / unit} if unit > 0 else {})
     return measures
 
 

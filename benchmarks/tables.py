@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -86,7 +85,7 @@ def verdict(one: Verdict) -> str:
     """Return a goal and whether it is met, with the figure where the table does not show it."""
     goal = one.goal
     name = "" if goal.measure in {RATIO, EACH, SECONDS} else f"{goal.measure} "
-    if math.isnan(one.value):
+    if one.value is None:
         return f"{name}≤ {goal.limit:g} {goal.unit}: not measured"
     return f"{name}≤ {goal.limit:g} {goal.unit}: {'met' if one.is_met else 'not met'} ({one.value:.3g})"
 

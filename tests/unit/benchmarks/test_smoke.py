@@ -1,0 +1,61 @@
+"""A look at real work, tiny: the floors and Milepost, no peer, no figures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks import environments
+from benchmarks.harness import measure
+from benchmarks.model import Contender, Workload
+from benchmarks.results import result_of
+from benchmarks.workloads import WORKLOADS
+
+SMALL = {"items": 16, "steps": 3, "bytes": 10_000, "done": 20, "processes": 2}
+CHOSEN = (
+    "items",
+    "items-batch16",
+    "items-strict",
+    "growing",
+    "save-10KB",
+    "load-10KB",
+    "resume-2000",
+    "four-processes",
+)
+
+
+def tiny(name: str) -> Workload:
+    """Return a workload cut down to the floors and Milepost, and to a few operations."""
+    [workload] = [one for one in WORKLOADS if one.name == name]
+    settings = {key: SMALL.get(key, value) for key, value in workload.settings.items()}
+    contenders = tuple(
+        one for one in workload.contenders if one.environment is None and one.name.startswith(("floor", "Milepost"))
+    )
+    return replace(workload, settings=settings, contenders=contenders)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_work_is_done(name: str, tmp_path: Path) -> None:
+    """The floors and Milepost do the work of each kind and come out with a ratio."""
+    workload = tiny(name)
+    result = result_of(workload, measure(workload, 1, 1, tmp_path, None))
+    assert [row.contender for row in result.rows if row.seconds is None] == []
+    assert all(workload.floor in row.ratios for row in result.rows)
+
+
+def test_a_peer_without_an_environment_is_named(tmp_path: Path) -> None:
+    """A peer whose environment cannot be made is told as not measured, and the others go on."""
+    workload = tiny("items")
+    absent = Contender("absent", workload.contenders[0].subject, environment="no-such-peer")
+    series = measure(replace(workload, contenders=(workload.contenders[0], absent)), 1, 1, tmp_path, None)
+    assert series[0].reason is None
+    assert "no-such-peer" in str(series[1].reason)
+
+
+def test_every_environment_has_a_lock() -> None:
+    """Every environment that a peer lives in is pinned."""
+    named = {one.environment for workload in WORKLOADS for one in workload.contenders if one.environment}
+    assert named == {path.stem for path in environments.LOCKS.glob("*.lock")}
+    assert named == {path.stem for path in environments.LOCKS.glob("*.in")}
