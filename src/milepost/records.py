@@ -86,16 +86,23 @@ def start_of(run: str) -> Position:
 def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
     """Return the line of *record*, newline included, and the position behind it."""
     sequence = after.sequence + 1
-    fields: dict[str, Any] = {"sequence": sequence, "kind": record.kind, "time": record.time, "attempt": record.attempt}
-    for name in ("group", "key", "seconds", "input", "code"):
-        content = getattr(record, name)
-        if content is not None:
-            fields[name] = content
+    kind, time, attempt, key, seconds, given, value, group, code = record
+    fields: dict[str, Any] = {"sequence": sequence, "kind": kind, "time": time, "attempt": attempt}
+    if group is not None:
+        fields["group"] = group
+    if key is not None:
+        fields["key"] = key
+    if seconds is not None:
+        fields["seconds"] = seconds
+    if given is not None:
+        fields["input"] = given
+    if code is not None:
+        fields["code"] = code
     body = orjson.dumps(fields)[:-1]
-    if record.value is not None:
-        body += VALUE_FIELD + record.value
+    if value is not None:
+        body += VALUE_FIELD + value
     chain = _link(after.chain, body)
-    return body + _CHAIN + chain.encode() + b'"}\n', Position(sequence, chain)
+    return b"".join((body, _CHAIN, chain.encode(), b'"}\n')), Position(sequence, chain)
 
 
 def follow(line: bytes, after: Position) -> Position | None:
@@ -177,8 +184,12 @@ def encode_lines(records: Iterable[Record], after: Position) -> tuple[list[bytes
 
 def seal(fields: dict[str, Any]) -> bytes:
     """Return *fields* as one JSON object that ends with a check of all its bytes; no newline."""
-    body = orjson.dumps(fields)[:-1]
-    return body + _CHECK + digest(body).encode() + b'"}'
+    return seal_body(orjson.dumps(fields)[:-1])
+
+
+def seal_body(body: bytes) -> bytes:
+    """Return a JSON object, given without its closing brace, with a check of all its bytes at the end."""
+    return body + _CHECK + xxhash.xxh3_128_hexdigest(body).encode() + b'"}'
 
 
 def unseal(data: bytes) -> dict[str, Any] | None:

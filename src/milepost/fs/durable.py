@@ -107,11 +107,14 @@ def write_all(files: FileSystem, handle: int, data: bytes, offset: int) -> None:
     Raises:
         OSError: As the system gave it; how much has arrived is then unknown.
     """
-    view = memoryview(data)
+    written = files.write(handle, data, offset)
+    if written == len(data):
+        return
+    view = memoryview(data)[written:]
     while view:
+        offset += written
         written = files.write(handle, view, offset)
         view = view[written:]
-        offset += written
 
 
 def read_all(files: FileSystem, handle: int, offset: int = 0, size: int | None = None) -> bytes:

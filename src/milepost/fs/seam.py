@@ -95,6 +95,9 @@ class FileSystem(Protocol):
     def stat_name(self, directory: int, name: str) -> Stat:
         """Describe an entry without following a link."""
 
+    def exists(self, directory: int, name: str) -> bool:
+        """Tell whether the name is taken, without asking for the file's times."""
+
     def lock(self, file: int) -> bool:
         """Take the exclusive advisory lock of an open file without waiting; False if it is held elsewhere."""
 

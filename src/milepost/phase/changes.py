@@ -9,8 +9,8 @@ from typing import Any
 from milepost.errors import Changed, InvalidArgument
 from milepost.phase.command import again
 from milepost.phase.settings import VARIABLE, OnChange
-from milepost.records import Kind, seal, unseal
-from milepost.run.session import REFUSED, Draft, Session
+from milepost.records import Kind, Record, seal, unseal
+from milepost.run.session import REFUSED, Session
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Makers:
         self._phase = phase
         self._parts: dict[str, dict[str, str]] = {}
         self._same: dict[str, set[str]] = {}
-        self._unwritten: dict[str, Draft] = {}
+        self._unwritten: dict[str, Record] = {}
         for code, sequence in session.index.codes.items():
             stored = session.value(sequence)
             self._know(code, stored["parts"], stored["accepts"])
@@ -82,11 +82,11 @@ class Makers:
             raise _changed(self._phase, self._changes(others, parts), self._session)
         if others and self._on_change is OnChange.KEEP:
             log.warning("%s: kept, although %s.", self._phase, _listed(self._changes(others, parts), "; "))
-            self._session.append([code_draft(code, parts, others)])
+            self._session.append([code_record(self._session, code, parts, others)])
             self._know(code, parts, others)
         elif code not in self._parts:
             self._know(code, parts, [])
-            self._unwritten[code] = code_draft(code, parts, [])
+            self._unwritten[code] = code_record(self._session, code, parts, [])
         return code
 
     def same_as(self, code: str) -> set[str]:
@@ -97,7 +97,7 @@ class Makers:
             new = set().union(*(self._same.get(one, set()) for one in new)) - found
         return found
 
-    def unwritten(self, code: str | None) -> list[Draft]:
+    def unwritten(self, code: str | None) -> list[Record]:
         """Return the record that must stand before the first one made by *code*, until it is in the journal."""
         entry = self._unwritten.get(code) if code else None
         return [entry] if entry and code not in self._session.index.codes else []
@@ -112,9 +112,9 @@ class Makers:
         return [change for other in others for change in _of_code(self._parts.get(other, {}), parts)]
 
 
-def code_draft(code: str, parts: Mapping[str, str], accepts: Sequence[str]) -> Draft:
+def code_record(session: Session, code: str, parts: Mapping[str, str], accepts: Sequence[str]) -> Record:
     """Return the record that says what a function's digest is made of, and which others count as the same."""
-    return Draft(Kind.CODE, code, {"parts": dict(parts), "accepts": list(accepts)})
+    return session.made(Kind.CODE, code, {"parts": dict(parts), "accepts": list(accepts)})
 
 
 def refused(session: Session) -> dict[str, Any] | None:
@@ -134,7 +134,7 @@ def accept(session: Session, change: Mapping[str, Any]) -> list[str]:
     function = change.get("function")
     if function is not None:
         session.begin(None)
-        session.append([code_draft(function["code"], function["parts"], function["accepts"])])
+        session.append([code_record(session, function["code"], function["parts"], function["accepts"])])
         before = [session.value(session.index.codes[one])["parts"] for one in function["accepts"]]
         changes = [one for parts in before for one in _of_code(parts, function["parts"])]
     else:

@@ -10,7 +10,7 @@ from milepost.phase.changes import Makers
 from milepost.phase.loops import Loops
 from milepost.phase.steps import Steps
 from milepost.records import Kind, digest
-from milepost.run.session import Draft, Session
+from milepost.run.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def complete(
         log.info("%s: items changed since the phase was completed, so its result is computed anew.", session.path)
     result = value(*args, **kwargs) if callable(value) else value
     declared = makers.unwritten(code) if makers else []
-    session.append([*declared, Draft(Kind.COMPLETED, value=result, input=given, code=code, name="result")])
+    session.append([*declared, session.made(Kind.COMPLETED, None, result, input=given, code=code, name="result")])
     return result
 
 

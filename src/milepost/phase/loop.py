@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
 from milepost.phase.work import Finished, Key
-from milepost.records import Kind, digest
+from milepost.records import Kind, Record, digest
 from milepost.run.index import short
-from milepost.run.session import Draft, Session
+from milepost.run.session import Session
 
 _UNSEEN, _HANDED_OUT, _DONE, _FAILED = range(4)
 _LONGEST_MESSAGE = 2000
@@ -112,8 +112,8 @@ class Loop:
 
     # --- recording
 
-    def record(self, finished: Sequence[Finished], before: Sequence[Draft] = ()) -> None:
-        """Record what finished together as one batch with one sync, behind the drafts that must stand *before* it.
+    def record(self, finished: Sequence[Finished], before: Sequence[Record] = ()) -> None:
+        """Record what finished together as one batch with one sync, behind the records that must stand *before* it.
 
         Results and failures may be mixed. A value that cannot be stored costs the others nothing: they are recorded,
         then its error is raised.
@@ -124,58 +124,50 @@ class Loop:
             NotEncodable: A value would not come back equal; it was not recorded.
             StorageError: The medium refused; none was acknowledged.
         """
-        claimed = self._claim([one.key for one in finished])
+        claimed = self._claim(finished)
         refused: NotEncodable | None = None
-        drafts: list[Draft] = []
+        records: list[Record] = []
         try:
             for one in finished:
                 try:
-                    drafts.append(self._session.encoded(self._draft(one, claimed[one.key])))
+                    records.append(self._record(one, claimed[one.key]))
                 except NotEncodable as error:
-                    refused = refused or error
-            if drafts:
-                self._session.append([*before, *drafts])
+                    refused = refused or _placed(error, one.key)
+            if records:
+                self._session.append([*before, *records] if before else records)
         except BaseException:
             self.handed.update(claimed)
             raise
-        for draft in drafts:
-            assert draft.key is not None, "an item has a key"
-            del claimed[draft.key]
-            is_done = draft.kind is Kind.DONE
-            self._status[self.group.ordinals[draft.key]] = _DONE if is_done else _FAILED
+        for record in records:
+            assert record.key is not None, "an item has a key"
+            is_done = record.kind is Kind.DONE
+            self._status[self.group.ordinals[record.key]] = _DONE if is_done else _FAILED
             self.with_value += is_done
-        self.handed.update(claimed)
         if refused is not None:
+            recorded = {record.key for record in records}
+            self.handed.update({key: handed for key, handed in claimed.items() if key not in recorded})
             raise refused
 
-    def _draft(self, one: Finished, handed: Handed) -> Draft:
-        seconds = round(time.monotonic() - handed.since if one.seconds is None else one.seconds, 6)
+    def _record(self, one: Finished, handed: Handed) -> Record:
+        kind, value = Kind.DONE, one.value
         if one.error is not None:
-            failure = told(one.error) | {"attempts": one.attempts}
-            return Draft(
-                Kind.FAILED,
-                one.key,
-                failure,
-                group=self.group_name,
-                seconds=seconds,
-                input=handed.input,
-                code=self.code,
-            )
-        return Draft(
-            Kind.DONE,
+            kind, value = Kind.FAILED, told(one.error) | {"attempts": one.attempts}
+        seconds = time.monotonic() - handed.since if one.seconds is None else one.seconds
+        return self._session.made(
+            kind,
             one.key,
-            one.value,
+            value,
             group=self.group_name,
-            seconds=seconds,
+            seconds=round(seconds, 6),
             input=handed.input,
             code=self.code,
-            name=f"results[{one.key!r}]",
         )
 
-    def _claim(self, keys: Sequence[str]) -> dict[str, Handed]:
+    def _claim(self, finished: Sequence[Finished]) -> dict[str, Handed]:
         """Take keys out of those that wait for a record, so that no other thread records them as well."""
         claimed: dict[str, Handed] = {}
-        for key in keys:
+        for one in finished:
+            key = one.key
             handed = self.handed.pop(key, None)
             if handed is None:
                 self.handed.update(claimed)
@@ -225,6 +217,10 @@ class Loop:
         """Return a digest of which records, in which order, are this loop's results."""
         sequences = array("Q", (self.group.sequences[one] for one in self._order if self._status[one] == _DONE))
         return digest((self.group_name or "").encode(), b"\0", sequences.tobytes())
+
+
+def _placed(error: NotEncodable, key: str) -> NotEncodable:
+    return NotEncodable(f"results[{key!r}]{error.path.removeprefix('value')}", error.reason)
 
 
 def told(error: BaseException | str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from milepost.errors import AlreadyRecorded, InvalidArgument, NoItem
+from milepost.errors import InvalidArgument, NoItem
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.results import Results
 from milepost.phase.work import Finished, Key
@@ -83,19 +83,16 @@ class Loops:
 
         Raises:
             NoItem: There is no item in hand, or this thread does not iterate.
-            AlreadyRecorded: The item in hand has its record.
             InvalidArgument: The number of values is not that of the items in the batch.
         """
         loop, keys = self._current()
-        if not any(key in loop.handed for key in keys):
-            raise AlreadyRecorded(f"{self._path}: item {keys[0]!r} has its record already; nothing was recorded.")
-        if loop.batched:
-            if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != len(keys):
-                raise InvalidArgument(
-                    f"{self._path}: {len(keys)} items are in hand as a batch; record a list with one value for each."
-                )
-            return loop, [Finished(key, value=one) for key, one in zip(keys, value, strict=True)]
-        return loop, [Finished(keys[0], value=value)]
+        if not loop.batched:
+            return loop, [Finished(keys[0], value=value)]
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != len(keys):
+            raise InvalidArgument(
+                f"{self._path}: {len(keys)} items are in hand as a batch; record a list with one value for each."
+            )
+        return loop, [Finished(key, value=one) for key, one in zip(keys, value, strict=True)]
 
     def holding(self, key: str, name: str | None) -> Loop:
         """Return the loop that *key* belongs to: the one of that *name*, else one that handed it out.

@@ -50,9 +50,8 @@ class Parallel:
             executor: "threads" (the default), "processes", any `concurrent.futures.Executor`, or a function without
                 arguments that makes one, and makes it anew if it breaks.
             retries: Further tries of an item that raised, with growing pauses.
-            timeout_seconds: The most an item may take. Processes are ended; a thread cannot be: its item fails, and a
-                warning says that it runs on.
-            on_error: "stop" after what is in flight, or "skip": go on; either way the failure is recorded.
+            timeout_seconds: The most a try may take. A process is ended; a thread runs on, and a warning says so.
+            on_error: "stop" after what is in flight, or "skip"; either way the failure is recorded.
             version: From item to a value that tells whether the item changed; by default its content does.
             max_worker_deaths: How often an item may end its worker process before it counts as failed.
             pass_random: Call the function with ``random=``, the item's own generator; see `random`.

@@ -71,12 +71,12 @@ class Signals:
 
     def __enter__(self) -> None:
         """Hold `Interrupted` back; other threads are never interrupted."""
-        if threading.current_thread() is self._main:
+        if threading.get_ident() == self._main.ident:
             self._holding += 1
 
     def __exit__(self, *_: object) -> None:
         """Raise what was held back."""
-        if threading.current_thread() is self._main:
+        if threading.get_ident() == self._main.ident:
             self._holding -= 1
             if self._at_once and not self._holding:
                 raise self._interrupted()

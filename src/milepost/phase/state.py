@@ -9,7 +9,7 @@ import orjson
 from milepost import delta
 from milepost.errors import InvalidArgument, LostRecords, NotDecodable
 from milepost.records import Kind
-from milepost.run.session import Draft, Recorded, Session
+from milepost.run.session import Recorded, Session
 
 
 class State:
@@ -37,7 +37,7 @@ class State:
         encoded = delta.encode_state(self.value)
         change = delta.difference(self._saved, encoded)
         if change is not None:
-            self._session.append([Draft(Kind.STATE, encoded=orjson.dumps(change))])
+            self._session.append([self._session.made(Kind.STATE)._replace(value=orjson.dumps(change))])
             self._saved = encoded
 
 

@@ -14,9 +14,9 @@ from milepost.phase.changes import Makers
 from milepost.phase.loop import told
 from milepost.phase.results import Results
 from milepost.phase.work import Ambiguous, Happened
-from milepost.records import Kind, digest
+from milepost.records import Kind, Record, digest
 from milepost.run.index import CALLS, STEPS, Group, short
-from milepost.run.session import Draft, Recorded, Session
+from milepost.run.session import Recorded, Session
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +72,17 @@ class Steps:
                 self._record(CALLS, key, answer.result, given, code, since)
                 return answer.result
             intent = {"call_id": call_id, "cost_usd": cost_usd}
-            self._session.append([*self._declared(code), Draft(Kind.INTENT, key, intent, group=CALLS, input=given)])
+            self._session.append(
+                [*self._declared(code), self._session.made(Kind.INTENT, key, intent, group=CALLS, input=given)]
+            )
             try:
                 value = function(*args, call_id=call_id, **kwargs)
             except Exception as error:
                 seconds = round(time.monotonic() - since, 6)
                 failure = told(error) | {"call_id": call_id}
-                self._session.append([Draft(Kind.FAILED, key, failure, group=CALLS, seconds=seconds, input=given)])
+                self._session.append(
+                    [self._session.made(Kind.FAILED, key, failure, group=CALLS, seconds=seconds, input=given)]
+                )
                 raise
             self._record(CALLS, key, value, given, code, since)
             return value
@@ -133,12 +137,12 @@ class Steps:
 
     def _record(self, group: str, name: str, value: Any, given: str, code: str | None, since: float) -> None:
         seconds = round(time.monotonic() - since, 6)
-        entry = Draft(
+        record = self._session.made(
             Kind.DONE, name, value, group=group, seconds=seconds, input=given, code=code, name=f"{group}s[{name!r}]"
         )
-        self._session.append([*self._declared(code), entry])
+        self._session.append([*self._declared(code), record])
 
-    def _declared(self, code: str | None) -> list[Draft]:
+    def _declared(self, code: str | None) -> list[Record]:
         return self._makers.unwritten(code) if self._makers else []
 
     @contextmanager

@@ -155,7 +155,12 @@ class Index:
 
     def note(self, sequence: int, record: Record) -> None:
         """Take one record that was just appended as number *sequence*."""
-        self._take(sequence, record._asdict(), has_value=record.value is not None)
+        if record.kind is Kind.DONE and record.key is not None:
+            self.group(record.group).note_done(record.key, sequence, record.input, record.code)
+            if record.group == CALLS:
+                self.intents.pop(record.key, None)
+        else:
+            self._take(sequence, record._asdict(), has_value=record.value is not None)
         self.attempt = record.attempt
 
     def _take_together(self, first: int, heads: list[dict[str, Any]]) -> bool:

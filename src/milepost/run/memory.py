@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from milepost.clock import Clock
-from milepost.records import Record
+from milepost.records import Kind, Record
 from milepost.run.index import Index
-from milepost.run.session import Draft
+from milepost.run.session import NOTHING
 
 
 class MemorySession:
@@ -20,35 +20,45 @@ class MemorySession:
         self.index = Index()
         self.path = f"{phase} (in memory)"
         self._clock = clock
-        self._drafts: list[Draft] = []
+        self._records: list[Record] = []
 
     def begin(self, description: object | None) -> None:
         """Do nothing: there is one attempt."""
 
-    def append(self, drafts: Sequence[Draft]) -> int:
-        """Keep a batch; return the number of its first record."""
-        first = len(self._drafts) + 1
-        for sequence, draft in enumerate(drafts, first):
-            self._drafts.append(draft)
-            self.index.note(sequence, self.record(sequence))
-        return first
+    def made(
+        self,
+        kind: Kind,
+        key: str | None = None,
+        value: Any = NOTHING,
+        *,
+        name: str = "value",  # noqa: ARG002
+        group: str | None = None,
+        seconds: float | None = None,
+        input: str | None = None,  # noqa: A002
+        code: str | None = None,
+    ) -> Record:
+        """Return a record that holds the very value."""
+        return Record(kind, self._clock.now(), 1, key, seconds, input, value, group, code)
 
-    def encoded(self, draft: Draft) -> Draft:
-        """Return the draft: values stay as they are."""
-        return draft
+    def append(self, records: Sequence[Record]) -> int:
+        """Keep a batch; return the number of its first record."""
+        first = len(self._records) + 1
+        self._records += records
+        for sequence, record in enumerate(records, first):
+            self.index.note(sequence, record)
+        return first
 
     def value(self, sequence: int) -> Any:
         """Return the very value that was recorded."""
-        return self._drafts[sequence - 1].value
+        return self._records[sequence - 1].value
 
     def record(self, sequence: int) -> Record:
-        """Return a record without its value."""
-        one = self._drafts[sequence - 1]
-        return Record(one.kind, self._clock.now(), 1, one.key, one.seconds, one.input, group=one.group, code=one.code)
+        """Return a record."""
+        return self._records[sequence - 1]
 
     def restart(self) -> None:
         """Forget everything."""
-        self._drafts.clear()
+        self._records.clear()
         self.index = Index()
 
     def document(self, name: str) -> bytes | None:  # noqa: ARG002

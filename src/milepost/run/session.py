@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from milepost import codec
 from milepost.clock import Clock
@@ -26,22 +26,11 @@ REFUSED = "refused.json"
 DIGESTS = "digests.json"
 
 
-class Draft(NamedTuple):
-    """A record to be made; *value* is any value the codec takes, *name* what an error calls it.
+class _Nothing:
+    """Stands for no value, where None is one."""
 
-    *encoded* is the value's encoding where it is made already; *has_value* is false for a record without one.
-    """
 
-    kind: Kind
-    key: str | None = None
-    value: Any = None
-    has_value: bool = True
-    group: str | None = None
-    seconds: float | None = None
-    input: str | None = None
-    code: str | None = None
-    name: str = "value"
-    encoded: bytes | None = None
+NOTHING = _Nothing()
 
 
 class Recorded(Protocol):
@@ -65,11 +54,22 @@ class Session(Recorded, Protocol):
     def begin(self, description: object | None) -> None:
         """Open the attempt; *description* says what the run is made with, None where that is as before."""
 
-    def append(self, drafts: Sequence[Draft]) -> int:
-        """Record a batch, durable when this returns; return the number of its first record."""
+    def made(
+        self,
+        kind: Kind,
+        key: str | None = None,
+        value: Any = NOTHING,
+        *,
+        name: str = "value",
+        group: str | None = None,
+        seconds: float | None = None,
+        input: str | None = None,  # noqa: A002 -- the field's name
+        code: str | None = None,
+    ) -> Record:
+        """Return a record of this attempt with its value encoded; *name* is what an error calls the value."""
 
-    def encoded(self, draft: Draft) -> Draft:
-        """Return the draft with its value encoded, so that what cannot be stored is known before a batch is made."""
+    def append(self, records: Sequence[Record]) -> int:
+        """Make a batch durable; return the number of its first record."""
 
     def restart(self) -> None:
         """Set the run aside under ``runs/`` and go on with a new, empty one."""
@@ -144,19 +144,38 @@ class FolderSession:
     def begin(self, description: object | None) -> None:
         """Open the attempt with an `opened` record, in the very slot that an older writer would need next."""
         self._attempt = self.index.attempt + 1
-        self.append([Draft(Kind.OPENED, value=description, has_value=description is not None, name="params")])
+        value = NOTHING if description is None else description
+        self.append([self.made(Kind.OPENED, value=value, name="description")])
 
-    def append(self, drafts: Sequence[Draft]) -> int:
+    def made(
+        self,
+        kind: Kind,
+        key: str | None = None,
+        value: Any = NOTHING,
+        *,
+        name: str = "value",
+        group: str | None = None,
+        seconds: float | None = None,
+        input: str | None = None,  # noqa: A002 -- the field's name
+        code: str | None = None,
+    ) -> Record:
+        """Return a record of this attempt with its value encoded.
+
+        Raises:
+            NotEncodable: The value would not come back equal; the message names its path.
+        """
+        encoded = None if value is NOTHING else codec.encode(value, name)
+        return Record(kind, self._clock.now(), self._attempt, key, seconds, input, encoded, group, code)
+
+    def append(self, records: Sequence[Record]) -> int:
         """Record a batch with one write and one sync.
 
         Raises:
-            NotEncodable: A value would not come back equal; nothing was recorded.
             Forked: This is a child of the process that opened the phase.
             PhaseClosed: The attempt has ended.
             Reentered: A signal handler recorded while a record was being made.
             StorageError: The medium refused; nothing was acknowledged.
         """
-        drafts = [self.encoded(draft) for draft in drafts]
         with self._guard, self._mutex:
             self._refuse_unusable()
             if self._busy:
@@ -165,30 +184,13 @@ class FolderSession:
             try:
                 if self._store.poisoned:
                     self._store.restart_journal()
-                now, attempt = self._clock.now(), self._attempt
-                records = [
-                    Record(one.kind, now, attempt, one.key, one.seconds, one.input, one.encoded, one.group, one.code)
-                    for one in drafts
-                ]
                 first = self._position.sequence + 1
-                self._position = self._store.append(
-                    records, expected=self._position.sequence, durability=self._durability
-                )
+                self._position = self._store.append(records, expected=first - 1, durability=self._durability)
                 for sequence, record in enumerate(records, first):
                     self.index.note(sequence, record)
             finally:
                 self._busy = False
             return first
-
-    def encoded(self, draft: Draft) -> Draft:
-        """Return the draft with its value encoded.
-
-        Raises:
-            NotEncodable: The value would not come back equal; the message names its path.
-        """
-        if draft.encoded is not None or not draft.has_value:
-            return draft
-        return draft._replace(encoded=codec.encode(draft.value, draft.name))
 
     def value(self, sequence: int) -> Any:
         """Return the value of a record.

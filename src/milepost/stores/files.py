@@ -208,7 +208,7 @@ class RunFiles:
 
     def _see_the_file(self, appender: Appender) -> None:
         """Refuse to write into a file that has no name any more."""
-        if not self.folder.has(appender.path.name):
+        if not self.folder.still_has(appender.path.name):
             appender.poisoned = True
             raise StoreUnavailable(
                 f"{appender.path}: this journal was deleted while it was open; nothing was saved. "

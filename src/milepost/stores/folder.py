@@ -10,7 +10,7 @@ from typing import Self
 
 from milepost.errors import InvalidArgument, StoreUnavailable, UnsafeStore
 from milepost.fs import Content, FileKind, FileSystem, OpenMode, Stat, current, new_file, read_all
-from milepost.stores.translate import full, translated, unknown
+from milepost.stores.translate import error_for, full, translated, unknown
 
 _GROUP_AND_OTHERS = 0o022
 _OTHERS = 0o002
@@ -114,11 +114,19 @@ class Folder:
     def has(self, name: str) -> bool:
         """Tell whether the name is taken, by whatever it be."""
         try:
-            with translated(self.path / name, "look at the file"):
-                self.files.stat_name(self.handle, name)
+            self.files.stat_name(self.handle, name)
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise error_for(error, self.path / name, "look at the file") from error
         return True
+
+    def still_has(self, name: str) -> bool:
+        """Tell whether a file that stood there still does: cheap enough to be asked before every write."""
+        try:
+            return self.files.exists(self.handle, name)
+        except OSError as error:
+            raise error_for(error, self.path / name, "look at the file") from error
 
     def identity(self) -> tuple[int, int]:
         """Return device and inode, which name this directory whatever path led to it."""

@@ -50,6 +50,8 @@ class WriterLock:
                 raise
             lock.release()  # somebody replaced the file between our open and our lock
 
+    _handle = -1  # an interrupt may come before there is one
+
     def __del__(self) -> None:
         """Let go of a lock that an interrupt left without an owner, which nobody could take for the process's life."""
         with suppress(StorageError):

@@ -21,7 +21,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from milepost.errors import CorruptJournal, DamageError, LostRecords, NotDecodable
-from milepost.records import Kind, Position, chain_of, follow_all, seal, unseal
+from milepost.records import Kind, Position, chain_of, follow_all, seal, seal_body, unseal
 from milepost.stores.base import OFFSETS, Visit
 
 FORMAT = 1
@@ -84,11 +84,9 @@ def head_page(head: Head, checkpoint: int = 0) -> bytes:
 
 def slot_bytes(mark: Mark) -> bytes:
     """Return a watermark slot: one sector, one JSON line."""
-    position = mark.position
-    line = seal(
-        {"kind": "watermark", "sequence": position.sequence, "chain": position.chain, "checkpoint": mark.checkpoint}
-    )
-    return line + b" " * (SLOT_BYTES - 1 - len(line)) + b"\n"
+    (sequence, chain), checkpoint = mark
+    body = b'{"kind":"watermark","sequence":%d,"chain":"%s","checkpoint":%d' % (sequence, chain.encode(), checkpoint)
+    return seal_body(body).ljust(SLOT_BYTES - 1) + b"\n"
 
 
 def trailer(position: Position, continues: int) -> bytes:

@@ -242,6 +242,13 @@ class SimulatedDisk(Volume):
         """Describe an entry without following a link."""
         return described(self._entry(self._directory(directory), name))
 
+    def exists(self, directory: int, name: str) -> bool:
+        """Tell whether the name is taken; like the system, say no where it cannot be looked up."""
+        try:
+            return name in self._directory(directory).view
+        except OSError:
+            return False
+
     def lock(self, file: int) -> bool:
         """Take the lock, which belongs to this handle until it is closed or the process dies."""
         return self._locks.setdefault(self._handle(file).node.inode, file) == file

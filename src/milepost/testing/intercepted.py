@@ -32,6 +32,7 @@ NEEDING_SPACE = MUTATING - {"remove_directory", "unlink"}
 ALL = MUTATING | {
     "close",
     "drop_cache",
+    "exists",
     "filesystem_type",
     "free_bytes",
     "lock",
@@ -208,6 +209,10 @@ class Intercepted:
     def stat_name(self, directory: int, name: str) -> Stat:
         """Describe an entry."""
         return self._do("stat_name", lambda: self.inner.stat_name(directory, name), file=name)
+
+    def exists(self, directory: int, name: str) -> bool:
+        """Tell whether the name is taken."""
+        return self._do("exists", lambda: self.inner.exists(directory, name), file=name)
 
     def lock(self, file: int) -> bool:
         """Take the lock."""

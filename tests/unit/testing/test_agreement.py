@@ -71,7 +71,7 @@ class Agreement(RuleBasedStateMachine):
         expected = _outcome(getattr(self.real, verb), *sides[0])
         given = _outcome(getattr(self.disk, verb), *sides[1])
         assert expected[0] == given[0], (verb, arguments, expected, given)
-        if expected[0] == "refused" or verb in {"read", "write", "lock"}:
+        if expected[0] == "refused" or verb in {"read", "write", "lock", "exists"}:
             assert expected == given, (verb, arguments)
         elif verb == "names":
             assert sorted(expected[1]) == sorted(given[1])
@@ -136,6 +136,7 @@ class Agreement(RuleBasedStateMachine):
     @rule(index=HANDLES, name=NAMES)
     def ask(self, index: int, name: str) -> None:
         self.both("stat_name", self.pick(index), name)
+        self.both("exists", self.pick(index), name)
         self.both("names", self.pick(index))
         self.both("stat", self.pick(index))
 

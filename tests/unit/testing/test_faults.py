@@ -49,6 +49,7 @@ def exercise(files: FileSystem, path: str) -> None:
     files.remove_directory(root, "d")
     assert sorted(files.names(root)) == ["h", "p"]
     assert files.stat(file).size == files.stat_name(root, "h").size == 2
+    assert files.exists(root, "h")
     assert files.lock(file)
     assert files.free_bytes(root) > 0
     assert isinstance(files.filesystem_type(root), str)
