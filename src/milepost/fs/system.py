@@ -111,7 +111,7 @@ class SystemFiles:
         return _described(os.stat(name, dir_fd=directory, follow_symlinks=False))
 
     def exists(self, directory: int, name: str) -> bool:
-        """Tell whether the name is taken. A `stat` would make the file's next sync dearer: see docs/design/decisions.md."""
+        """Tell whether the name is taken; a `stat` would make the next sync dearer (docs/design/decisions.md)."""
         return os.access(name, os.F_OK, dir_fd=directory)
 
     def lock(self, file: int) -> bool:
