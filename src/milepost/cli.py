@@ -54,7 +54,8 @@ def _face(
 
 
 @app.command(
-    "list", help=f"List the phases of a checkpoint folder.\n\nExample: milepost list --dir checkpoints\n{_EXIT_CODES}"
+    "list",
+    help=f"List the phases of a checkpoint folder.\n\nExample: milepost list --dir checkpoints\n{_EXIT_CODES}",
 )
 def list_phases(root: Root = Path("checkpoints"), as_json: AsJson = False) -> None:
     """List every phase: how far it is, how old, how large, and what is damaged."""
@@ -71,7 +72,8 @@ def list_phases(root: Root = Path("checkpoints"), as_json: AsJson = False) -> No
 
 
 @app.command(
-    help="Print the newest saved state of a phase as JSON, journal included.\n\n"
+    help="Print the newest saved state of a phase as JSON, journal included; of a milepost.Phase also what is "
+    "done, what failed, and its result.\n\n"
     f"Example: milepost show phase_3 --dir checkpoints | jq .state\n{_EXIT_CODES}"
 )
 def show(
@@ -79,6 +81,10 @@ def show(
     root: Root = Path("checkpoints"),
 ) -> None:
     """Print the newest saved state of a phase."""
+    items = report.items(root, phase)
+    if items is not None:
+        typer.echo(json.dumps(json.loads(codec.encode(asdict(items))), indent=2, ensure_ascii=False))
+        return
     latest, damage = report.latest(root, phase)
     for line in damage:
         typer.echo(_escaped(line), err=True)
@@ -114,12 +120,12 @@ def _code_of(error: MilepostError) -> int:
 
 def _table(found: list[report.PhaseReport]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "iteration", "saved", "age", "files", "records", "size", "aside"):
-        table.add_column(name, justify="left" if name in {"phase", "saved"} else "right", no_wrap=True)
+    for name in ("phase", "progress", "saved", "age", "files", "records", "size", "aside"):
+        table.add_column(name, justify="left" if name in {"phase", "progress", "saved"} else "right", no_wrap=True)
     for one in found:
         table.add_row(
             _escaped(one.phase),
-            "-" if one.iteration is None else str(one.iteration),
+            _progress(one),
             "-" if one.timestamp is None else one.timestamp[:16].replace("T", " "),
             "-" if one.age_hours is None else f"{one.age_hours:.1f} h",
             str(one.checkpoints),
@@ -128,6 +134,13 @@ def _table(found: list[report.PhaseReport]) -> Table:
             str(len(one.set_aside)),
         )
     return table
+
+
+def _progress(one: report.PhaseReport) -> str:
+    if one.done is not None:
+        failed = f", {one.failed:,} failed" if one.failed else ""
+        return f"{one.done:,} done{failed}{', complete' if one.complete else ''}"
+    return "-" if one.iteration is None else f"iteration {one.iteration}"
 
 
 def _escaped(text: str) -> str:

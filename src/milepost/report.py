@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from milepost.checkpoint import decode
 from milepost.clock import Clock, SystemClock
-from milepost.errors import CorruptCheckpoint, InvalidArgument
+from milepost.errors import CorruptCheckpoint, ForeignRun, InvalidArgument
 from milepost.fs import current
+from milepost.phase import open_phase
+from milepost.records import decode_line
 from milepost.run import Loaded, Place, load_current
-from milepost.run.manifest import RUNS
+from milepost.run.index import CALLS, STEPS, Index
+from milepost.run.manifest import RUNS, is_of_a_phase
 from milepost.stores import RunFiles
 from milepost.stores.translate import translated
 
@@ -25,7 +29,8 @@ class PhaseReport:
     """One phase: how far it is, how old that is, what it takes, and what is wrong with it.
 
     *records* counts what the journal holds, *set_aside* names runs under ``runs/``, *damage* says what was
-    passed over. *iteration*, *timestamp* and *age_hours* are None where there is no progress.
+    passed over. *iteration*, *timestamp* and *age_hours* are None where there is no progress. *done* and *failed*
+    count items and *complete* tells whether there is a result, where a `Phase` keeps the run; else they are None.
     """
 
     phase: str
@@ -38,6 +43,23 @@ class PhaseReport:
     size_bytes: int
     set_aside: list[str] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    done: int | None = None
+    failed: int | None = None
+    complete: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What a `Phase` has recorded: counts by loop (the only loop without a name is ``""``), its state, its result."""
+
+    phase: str
+    complete: bool
+    attempts: int
+    done: dict[str, int]
+    failed: dict[str, int]
+    ambiguous: list[dict[str, Any]]
+    state: dict[str, Any]
+    result: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +110,32 @@ def latest(root: Path, phase: str) -> tuple[Latest | None, list[str]]:
     return Latest(phase, progress.iteration, progress.timestamp, progress.state, progress.metadata), damage
 
 
+def items(root: Path, phase: str) -> Items | None:
+    """Return what the `Phase` of that name has recorded; None if there is none, or a manager keeps it.
+
+    Raises:
+        InvalidArgument: The phase's name cannot be one.
+        DamageError: Acknowledged records are lost or altered.
+        StorageError: The medium refused.
+    """
+    try:
+        reader = open_phase(phase, store=root)
+    except (ForeignRun, InvalidArgument):
+        return None
+    with reader:
+        loops = reader.loops
+        return Items(
+            phase=phase,
+            complete=reader.is_complete,
+            attempts=reader.attempts,
+            done={name or "": len(reader.results(name)) for name in loops},
+            failed={name or "": len(reader.failures(name)) for name in loops},
+            ambiguous=[one._asdict() for one in reader.ambiguous],
+            state=reader.state,
+            result=reader.result if reader.is_complete else None,
+        )
+
+
 def _damaged_checkpoints(store: RunFiles, loaded: Loaded) -> list[str]:
     """Verify every byte of all checkpoints: loading looked no further than the newest good one."""
     damage = []
@@ -110,6 +158,8 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
     store = Place(current(), root, name).existing()
     if store is None:
         return PhaseReport(name, str(path), None, None, None, 0, 0, 0)
+    if is_of_a_phase(store):
+        return _items_of(store, name, path, now)
     with store.folder:
         loaded = load_current(store)
         damage = [str(error) for error in loaded.damage]
@@ -129,4 +179,30 @@ def _phase(root: Path, path: Path, now: float) -> PhaseReport:
         size_bytes=size,
         set_aside=sorted(run.name for run in aside.iterdir()) if aside.is_dir() else [],
         damage=damage,
+    )
+
+
+def _items_of(store: RunFiles, name: str, path: Path, now: float) -> PhaseReport:
+    """Report a run that a `Phase` keeps: one scan of its journal."""
+    index = Index()
+    with store.folder:
+        reading = store.read_journal(index.see)
+        size = sum(_size(store, one) for one in store.names() if one != RUNS)
+    last = decode_line(reading.last) if reading and reading.last else None
+    loops = [group for label, group in index.groups.items() if label not in (STEPS, CALLS)]
+    aside = path / RUNS
+    return PhaseReport(
+        phase=name,
+        path=str(path),
+        iteration=None,
+        timestamp=datetime.fromtimestamp(last.time).astimezone().isoformat() if last else None,
+        age_hours=max(0.0, now - last.time) / _SECONDS_PER_HOUR if last else None,
+        checkpoints=0,
+        records=reading.count if reading else 0,
+        size_bytes=size,
+        set_aside=sorted(run.name for run in aside.iterdir()) if aside.is_dir() else [],
+        damage=[str(one.error) for one in reading.damage] if reading else [],
+        done=sum(group.done for group in loops),
+        failed=sum(len(group.failed) for group in loops),
+        complete=index.completed > 0,
     )

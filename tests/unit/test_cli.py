@@ -51,6 +51,22 @@ def test_show_prints_the_newest_state(saved: Path) -> None:
     assert content["state"]["when"]["$milepost"] == "tuple"
 
 
+def test_a_phase_is_told_by_its_items(tmp_path: Path) -> None:
+    """Of a milepost.Phase the list tells what is done and failed, and show prints state and result as well."""
+    with milepost.Phase("p", store=tmp_path) as phase:
+        for item in phase.each(["a", "b"]):
+            phase.fail("no") if item == "b" else phase.record(item)
+        phase.state["page"] = (1, 2)
+        phase.save()
+        phase.complete("all")
+    (listed,) = json.loads(run("list", "--dir", tmp_path, "--json").stdout)
+    assert (listed["done"], listed["failed"], listed["complete"], listed["iteration"]) == (1, 1, True, None)
+    assert "1 done, 1 failed, complete" in run("list", "--dir", tmp_path).stdout
+    shown = json.loads(run("show", "p", "--dir", tmp_path).stdout)
+    assert (shown["done"], shown["failed"], shown["result"], shown["attempts"]) == ({"": 1}, {"": 1}, "all", 1)
+    assert shown["state"]["page"]["$milepost"] == "tuple"
+
+
 def test_looking_changes_nothing(saved: Path) -> None:
     """Listing and showing leave every file as it was and take no lock."""
     before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}

@@ -10,6 +10,7 @@ from milepost.phase.results import Results
 from milepost.phase.state import load_state
 from milepost.phase.steps import Steps
 from milepost.phase.work import Ambiguous
+from milepost.run.index import CALLS, STEPS
 from milepost.run.reading import ReadSession
 
 
@@ -36,6 +37,12 @@ class PhaseReader:
             name: The loop's name.
         """
         return Results(FailedSource(self._session.index.group(_group(name)), None), self._session.value)
+
+    @property
+    def loops(self) -> list[str | None]:
+        """The names of the loops that have records; None is the only loop without a name."""
+        names = [label.removeprefix("loop:") for label in self._session.index.groups if label not in (STEPS, CALLS)]
+        return [name or None for name in names]
 
     @property
     def state(self) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from milepost.stores.lock import LOCK_NAME
 from milepost.stores.translate import translated
 
 MANIFEST = "run.json"
+MANAGER_KEEPER = "manager"
+PHASE_KEEPER = "phase"
 RUNS = "runs"
 _FORMAT = 1
 
@@ -22,7 +24,7 @@ class Manifest(NamedTuple):
     phase: str
     created: float
     leaving: bool = False
-    keeper: str = "manager"
+    keeper: str = MANAGER_KEEPER
 
 
 def read_manifest(store: RunFiles) -> Manifest | None:
@@ -42,8 +44,17 @@ def read_manifest(store: RunFiles) -> Manifest | None:
     if fields.get("format") != _FORMAT:
         path = store.folder.path / MANIFEST
         raise NotDecodable(f"{path}: its format is not known here; was it written by a newer Milepost?")
-    keeper = fields.get("keeper", "manager")  # the first manifests did not say
+    keeper = fields.get("keeper", MANAGER_KEEPER)  # the first manifests did not say
     return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"], keeper)
+
+
+def is_of_a_phase(store: RunFiles) -> bool:
+    """Tell whether a `Phase` keeps the run; a manifest that cannot be read tells nothing."""
+    try:
+        manifest = read_manifest(store)
+    except CorruptDocument:
+        return False
+    return manifest is not None and manifest.keeper == PHASE_KEEPER
 
 
 def write_manifest(store: RunFiles, manifest: Manifest) -> None:

@@ -9,9 +9,8 @@ from milepost import codec
 from milepost.errors import DamageError, ForeignRun, InvalidArgument
 from milepost.records import Record, decode_line
 from milepost.run.index import Index
-from milepost.run.manifest import read_manifest
+from milepost.run.manifest import PHASE_KEEPER, read_manifest
 from milepost.run.place import Place
-from milepost.run.session import PHASE_KEEPER
 from milepost.stores import RunFiles
 
 _LOOKS = 8

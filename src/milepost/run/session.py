@@ -14,14 +14,13 @@ from milepost.clock import Clock
 from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.records import Kind, Position, Record, decode_line
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
 from milepost.run.shared import forget, manifest_or_none, registered
 from milepost.stores import Durability, RunFiles
 
 log = logging.getLogger(__name__)
 
-PHASE_KEEPER = "phase"
 REFUSED = "refused.json"
 DIGESTS = "digests.json"
 

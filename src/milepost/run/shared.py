@@ -11,7 +11,7 @@ from milepost import codec, delta
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, ForeignRun, MilepostError, NotEncodable, Reentered
 from milepost.retention import is_expired
-from milepost.run.manifest import MANIFEST, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.manifest import MANAGER_KEEPER, MANIFEST, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
 from milepost.run.progress import Loaded
 from milepost.run.recovery import open_journal, recover
@@ -21,8 +21,6 @@ from milepost.stores import RunFiles
 from milepost.stores.segments import keep_copy
 
 log = logging.getLogger(__name__)
-
-MANAGER_KEEPER = "manager"
 
 _Key = tuple[int, int, int]
 
