@@ -120,13 +120,12 @@ def _code_of(error: MilepostError) -> int:
 
 def _table(found: list[report.PhaseReport]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "progress", "saved", "age", "files", "records", "size", "aside"):
-        table.add_column(name, justify="left" if name in {"phase", "progress", "saved"} else "right", no_wrap=True)
+    for name in ("phase", "progress", "age", "files", "records", "size", "aside"):
+        table.add_column(name, justify="left" if name in {"phase", "progress"} else "right", no_wrap=True)
     for one in found:
         table.add_row(
             _escaped(one.phase),
             _progress(one),
-            "-" if one.timestamp is None else one.timestamp[:16].replace("T", " "),
             "-" if one.age_hours is None else f"{one.age_hours:.1f} h",
             str(one.checkpoints),
             str(one.records),
