@@ -6,10 +6,10 @@ import inspect
 import os
 import platform
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
 from typing import TYPE_CHECKING, Any
 
-from milepost.errors import InvalidArgument
+from milepost.errors import InvalidArgument, WorkersLost
 from milepost.phase.pools.base import Outcome, attempt
 from milepost.phase.pools.travel import fit_to_travel
 
@@ -83,12 +83,21 @@ class Foreign:
         return max(0, self._size - len(self._held)) + (self._surplus if not self._held else 0)
 
     def submit(self, pending: Pending) -> Future[Outcome]:
-        """See `Pool.submit`."""
+        """See `Pool.submit`.
+
+        Raises:
+            RuntimeError: The executor takes no more work.
+        """
         work = Try(self._function, pending.item, pending.options)
-        if _is_dask(self._executor):
+        if not _is_dask(self._executor):
+            return self._executor.submit(work)
+        try:
             # To Dask equal calls are one call, so a second try would get the error of the first again.
             return self._executor.submit(work, pure=False)  # type: ignore[call-arg]
-        return self._executor.submit(work)
+        except Exception as error:
+            if type(error).__name__ == "ClosedClientError":
+                raise BrokenExecutor(str(error)) from error
+            raise
 
     def abandon(self, future: Future[Outcome]) -> None:
         """See `Pool.abandon`: until the try ends by itself, its worker is taken."""
@@ -96,12 +105,20 @@ class Foreign:
             self._held.add(future)
 
     def renew(self) -> bool:
-        """See `Pool.renew`: only a factory can."""
+        """See `Pool.renew`: only a factory can.
+
+        Raises:
+            WorkersLost: The new executor breaks without any item, so no item is to blame.
+        """
         if self._make is None:
             return False
         _end(self._executor)
         self._held.clear()
         self._executor = self._made()
+        try:
+            self._executor.submit(os.getpid).result()
+        except RuntimeError as error:  # also BrokenExecutor
+            raise WorkersLost(f"A new executor breaks before it is given any item: {error}") from error
         return True
 
     def close(self, *, now: bool) -> None:
@@ -136,10 +153,11 @@ def _is_dask(executor: Executor) -> bool:
 
 def _end(executor: Executor) -> None:
     """End an executor of ours without waiting for what it computes."""
+    if "kill_workers" in inspect.signature(executor.shutdown).parameters:
+        executor.shutdown(wait=False, kill_workers=True)  # type: ignore[call-arg]  # loky's
+        return
     # Before Python 3.14 the standard library has no public way to end the processes of a pool.
     processes = list((getattr(executor, "_processes", None) or {}).values())
-    known = inspect.signature(executor.shutdown).parameters
-    how = {name: True for name in ("cancel_futures", "kill_workers") if name in known}  # the second is loky's
-    executor.shutdown(wait=False, **how)
+    executor.shutdown(wait=False, cancel_futures=True)
     for process in processes:
         process.kill()
