@@ -18,7 +18,7 @@ class Phase(Keeper):
 
     loop: Iterator[Any]
 
-    def open(self, run: str, keys: Sequence[str] = ()) -> None:
+    def open(self, run: str, keys: Iterable[str] = ()) -> None:
         """Enter the phase."""
         durability = self.settings.get("durability", "power")
         self.phase = milepost.Phase(run, store=self.folder, durability=durability)
@@ -61,7 +61,7 @@ class Phase(Keeper):
 
     def first_pending(self, run: str, keys: Iterable[str]) -> str:
         """Enter the phase and ask for an item."""
-        self.open(run, list(keys))
+        self.open(run, keys)
         return str(next(self.loop))
 
 
