@@ -192,7 +192,7 @@ class RunFiles:
             self.close_journal(clean=clean)
         finally:
             try:
-                self._lines.close()
+                self._lines.close() if clean else self._lines.abandon()
             finally:
                 if self._lock is not None:
                     lock, self._lock = self._lock, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -18,31 +19,37 @@ _CHAIN_BYTES = 35  # what a line ends with: its chain, `"}` and the newline
 
 
 class LineReader:
-    """Knows where each line stands that was read or appended; keeps at most one file open."""
+    """Knows where each line stands that was read or appended; keeps at most one file open.
+
+    It has a lock of its own, so that reading a line waits for no sync of another thread's append.
+    """
 
     def __init__(self, folder: Folder) -> None:
         """Read below *folder*; nothing is known yet."""
         self._folder = folder
+        self._mutex = threading.RLock()
         self._files: list[Lines] = []
         self._open_name = ""
         self._handle = -1
 
     def take(self, files: list[Lines]) -> None:
         """Know the lines of *files* and no others."""
-        self.close()
-        self._files = files
+        with self._mutex:
+            self.close()
+            self._files = files
 
     def begin(self, name: str, start: Position) -> None:
         """Go on in file *name*, which begins behind *start* and holds what was known behind it so far."""
-        self.close()  # the file may have appeared anew
-        old = self._files[-1] if self._files else None
-        if old is None:
-            self._files.append(Lines(name, start, array(OFFSETS, [HEAD_BYTES])))
-        elif old.name != name:
-            index = start.sequence - old.start.sequence
-            moved = [HEAD_BYTES + offset - old.offsets[index] for offset in old.offsets[index:]]
-            del old.offsets[index + 1 :]
-            self._files.append(Lines(name, start, array(OFFSETS, moved)))
+        with self._mutex:
+            self.close()  # the file may have appeared anew
+            old = self._files[-1] if self._files else None
+            if old is None:
+                self._files.append(Lines(name, start, array(OFFSETS, [HEAD_BYTES])))
+            elif old.name != name:
+                index = start.sequence - old.start.sequence
+                moved = [HEAD_BYTES + offset - old.offsets[index] for offset in old.offsets[index:]]
+                del old.offsets[index + 1 :]
+                self._files.append(Lines(name, start, array(OFFSETS, moved)))
 
     def extend(self, lines: Iterable[bytes]) -> None:
         """Note that *lines*, newlines included, were appended."""
@@ -58,6 +65,10 @@ class LineReader:
             CorruptJournal: It is not any more what was written.
             StoreUnavailable: The medium refused.
         """
+        with self._mutex:
+            return self._read(sequence)
+
+    def _read(self, sequence: int) -> bytes:
         number = bisect_left(self._files, sequence, key=_before) - 1
         file = self._files[max(0, number)] if self._files else None
         index = sequence - file.start.sequence - 1 if file else -1
@@ -76,10 +87,16 @@ class LineReader:
 
     def close(self) -> None:
         """Let go of the file that is open."""
-        if self._handle >= 0:
-            handle, self._handle = self._handle, -1
-            with translated(self._folder.path / self._open_name, "close the file"):
-                self._folder.files.close(handle)
+        with self._mutex:
+            if self._handle >= 0:
+                handle, self._handle = self._handle, -1
+                with translated(self._folder.path / self._open_name, "close the file"):
+                    self._folder.files.close(handle)
+
+    def abandon(self) -> None:
+        """Let go in a forked child, where another thread of the parent may have held the lock, for ever here."""
+        self._mutex = threading.RLock()
+        self.close()
 
     def _bytes(self, name: str, offset: int, size: int) -> bytes:
         path = self._folder.path / name
