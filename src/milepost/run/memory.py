@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ class MemorySession:
         self.path = f"{phase} (in memory)"
         self._clock = clock
         self._records: list[Record] = []
+        self._mutex = threading.Lock()
 
     def begin(self, description: object | None) -> None:
         """Do nothing: there is one attempt."""
@@ -42,10 +44,11 @@ class MemorySession:
 
     def append(self, records: Sequence[Record]) -> int:
         """Keep a batch; return the number of its first record."""
-        first = len(self._records) + 1
-        self._records += records
-        for sequence, record in enumerate(records, first):
-            self.index.note(sequence, record)
+        with self._mutex:
+            first = len(self._records) + 1
+            self._records += records
+            for sequence, record in enumerate(records, first):
+                self.index.note(sequence, record)
         return first
 
     def value(self, sequence: int) -> Any:
