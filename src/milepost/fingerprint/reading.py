@@ -75,6 +75,7 @@ class _Reader:
         self.loaded: set[Chain] = set()  # names that stand where a file is read
         self.changed: set[str] = set()  # names whose value the code itself changes
         self._is_logger = is_logger
+        self._loggers: set[str] = set()  # variables and attributes that the code itself made loggers
         self._scopes: list[tuple[bool, frozenset[str]]] = []  # whether it is a class's, and the names bound
         self._use: Use = "unknown"
         self._targets: tuple[str, ...] = ()
@@ -155,8 +156,8 @@ class _Reader:
                 self.imports.extend(imported(node))
             elif isinstance(node, ast.If) and is_type_checking(node.test):
                 self._statements(node.orelse, in_class)
-            elif isinstance(node, ast.AnnAssign) and in_class is not None:
-                self._field(node, in_class)
+            elif isinstance(node, ast.AnnAssign) and in_class is not None and _reads_hints(in_class):
+                self._field(node)
             elif not self._does_nothing(node):
                 self._node(node)
                 self.out.append(";")
@@ -168,30 +169,25 @@ class _Reader:
             return all(map(self._does_nothing, within)) and only_reads(node.test, self._knows_logger)
         if isinstance(node, ast.Pass) or (isinstance(node, ast.AnnAssign) and node.value is None):
             return True
-        if isinstance(node, ast.Assign):
-            return makes_logger(node.value)
+        if isinstance(node, ast.Assign) and makes_logger(node.value):
+            self._loggers.update(chain[-1] for chain in map(chain_of, node.targets) if chain)
+            return True
         if not isinstance(node, ast.Expr):
             return False
         return isinstance(node.value, ast.Constant) or is_logging(node.value, self._knows_logger)
 
     def _knows_logger(self, chain: Chain) -> bool | None:
-        return None if self._is_bound(chain[0]) else self._is_logger(chain)
+        if not self._is_bound(chain[0]):
+            return self._is_logger(chain)
+        return True if chain[-1] in self._loggers else None
 
-    def _field(self, node: ast.AnnAssign, owner: ast.ClassDef) -> None:
-        """Write an annotated name of a class: with decorators or bases somebody may read it as a field."""
-        names = [chain[-1] for chain in map(chain_of, owner.bases) if chain]
-        subscripted = [chain_of(base.value) or ("?",) for base in owner.bases if isinstance(base, ast.Subscript)]
-        bases = {*names, *(chain[-1] for chain in subscripted)}
-        if not owner.decorator_list and not owner.keywords and bases <= _PLAIN_BASES:
-            if node.value is not None:
-                self._annotated(node)
-            return
+    def _field(self, node: ast.AnnAssign) -> None:
         self.out.append("Field(")
         for part in (node.target, node.annotation, node.value):
             if part is not None:
                 self._node(part)
                 self.out.append(",")
-        self.out.append(")")
+        self.out.append(");")
 
     def _assign(self, node: ast.Assign) -> None:
         self._assignment(node.targets, node.value)
@@ -339,3 +335,10 @@ class _Reader:
         self._use, self._targets = use, targets
         yield
         self._use, self._targets = before
+
+
+def _reads_hints(owner: ast.ClassDef) -> bool:
+    """Tell whether somebody may read the annotations of a class as fields: its decorators, its bases or a keyword."""
+    bases = [base.value if isinstance(base, ast.Subscript) else base for base in owner.bases]
+    names = {(chain_of(base) or ("?",))[-1] for base in bases}
+    return bool(owner.decorator_list or owner.keywords) or not names <= _PLAIN_BASES

@@ -32,8 +32,7 @@ class Source:
     @cached_property
     def imports(self) -> dict[str, Imported]:
         """What import statements at the level of the module bind."""
-        statements = (node for node in self._level if isinstance(node, ast.Import | ast.ImportFrom))
-        return {one.bound: one for statement in statements for one in imported(statement)}
+        return {one.bound: one for statement in self._import_statements for one in imported(statement)}
 
     @cached_property
     def assigned(self) -> dict[str, list[ast.stmt]]:
@@ -58,6 +57,13 @@ class Source:
         if "global " not in self.text:
             return frozenset()
         return frozenset(name for node in ast.walk(self.tree) if isinstance(node, ast.Global) for name in node.names)
+
+    @cached_property
+    def _import_statements(self) -> list[ast.Import | ast.ImportFrom]:
+        """The import statements at the level of the module, as they stand one behind the other."""
+        found = [node for node in self._level if isinstance(node, ast.Import | ast.ImportFrom)]
+        ordered = sorted(found, key=lambda node: node.lineno)
+        return [node for node in ordered if not isinstance(node, ast.ImportFrom) or node.module != "__future__"]
 
     @cached_property
     def _level(self) -> list[ast.AST]:
@@ -95,7 +101,8 @@ class Source:
         flags = code.co_flags & _FUTURE_FLAGS
         key = statement.lineno, flags
         if key not in self._compiled:
-            module = ast.Module([statement], [])
+            # Which names are modules decides how the compiler writes a call of their attributes.
+            module = ast.Module([*self._import_statements, statement], [])
             whole = compile(module, self.filename, "exec", flags=flags, dont_inherit=True)
             self._compiled[key] = list(_nested(whole))
         return self._compiled[key]
