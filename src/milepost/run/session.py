@@ -175,8 +175,11 @@ class FolderSession:
             Reentered: A signal handler recorded while a record was being made.
             StorageError: The medium refused; nothing was acknowledged.
         """
+        if self._pid != os.getpid():  # before the mutex: another thread of the parent may hold it, for ever here
+            raise Forked
         with self._guard, self._mutex:
-            self._refuse_unusable()
+            if self._closed:
+                raise PhaseClosed(f"{self.path}: this attempt has ended; open the phase again.")
             if self._busy:
                 raise Reentered
             self._busy = True
@@ -225,18 +228,23 @@ class FolderSession:
 
     def keep_document(self, name: str, data: bytes | None) -> None:
         """Write a document durably, or remove it where *data* is None."""
+        if self._pid != os.getpid():
+            raise Forked
         if data is not None:
             self._store.replace(name, data)
         elif self._store.has(name):
             self._store.delete([name], durable=True)
 
     def close(self) -> None:
-        """Cut the padding, state the journal's end, and let go of the lock; a forked child lets go and no more."""
+        """Cut the padding, state the journal's end, and let go of the lock; in a forked child do nothing."""
+        if self._pid != os.getpid():  # the fork hook has let go of everything
+            self._closed = True
+            return
         with self._mutex:
             if not self._closed:
                 self._closed = True
                 forget(self._store)
-                self._store.close(clean=self._pid == os.getpid())
+                self._store.close()
 
     def _start(self, manifest: Manifest | None, *, salvage: bool) -> None:
         """Recover the journal of the run that the manifest names, or begin a run."""
@@ -254,12 +262,6 @@ class FolderSession:
         if manifest is None:
             manifest = Manifest(self.run, self._place.phase, self._clock.now(), keeper=PHASE_KEEPER)
             write_manifest(self._store, manifest)
-
-    def _refuse_unusable(self) -> None:
-        if self._pid != os.getpid():
-            raise Forked
-        if self._closed:
-            raise PhaseClosed(f"{self.path}: this attempt has ended; open the phase again.")
 
 
 def _refuse_foreign(place: Place, store: RunFiles, manifest: Manifest | None) -> None:
