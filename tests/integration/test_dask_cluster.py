@@ -19,13 +19,6 @@ from milepost.phase.work import Pending
 from tests.unit.phase import jobs
 from tests.unit.phase.jobs import Recorder
 
-# The cluster's own worries about being torn down in the middle of a test.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:

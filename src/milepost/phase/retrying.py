@@ -32,7 +32,7 @@ def waits(retries: int, first_wait_seconds: float) -> WaitAfter:
         first_wait_seconds: The wait before the second try; 0 for none at all.
 
     Raises:
-        InvalidArgument: A number is negative, or tenacity is not installed and *retries* asks for it.
+        InvalidArgument: A number is negative.
     """
     if retries < 0:
         raise InvalidArgument(f"retries={retries}: the number of further tries cannot be negative")
@@ -40,10 +40,8 @@ def waits(retries: int, first_wait_seconds: float) -> WaitAfter:
         raise InvalidArgument(f"retry_wait_seconds={first_wait_seconds}: a wait cannot be negative")
     if retries == 0:
         return lambda error, tries: None  # noqa: ARG005 -- the shape of every such rule
-    try:
-        import tenacity
-    except ImportError as error:
-        raise InvalidArgument("retries= needs tenacity: install milepost[parallel]") from error
+    import tenacity
+
     may_stop = tenacity.stop_after_attempt(retries + 1)
     longest = max(LONGEST_WAIT_SECONDS, first_wait_seconds)
     # Not wait_exponential_jitter: its arguments were renamed between the versions we work with.
