@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from milepost.errors import Interrupted
+from milepost.errors import Forked, Interrupted
 from milepost.fs import current
 from milepost.phase.changes import Makers, settle_run
 from milepost.phase.command import again
@@ -16,7 +18,7 @@ from milepost.phase.draws import numpy_random_of, random_of
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
 from milepost.phase.settings import Settings
-from milepost.phase.signals import Signals
+from milepost.phase.signals import Signals, whole
 from milepost.phase.state import State
 from milepost.phase.steps import Steps, priced
 from milepost.phase.work import Finished, Key, Pending
@@ -60,48 +62,36 @@ class Attempt:
     @classmethod
     def begin(cls, settings: Settings) -> Attempt:
         """Take the lock and the signals, recover the run, and open the attempt; see `Phase.__enter__`."""
-        signals = Signals(settings.grace_seconds, lambda name: f"{settings.name}: stopped by {name}.")
+        signals = Signals(settings.name, settings.grace_seconds)
         if not settings.enabled:
             return cls(settings, MemorySession(settings.name, settings.clock), signals, None)
-        signals.install()
         session: FolderSession | None = None
+        recovered = False
         try:
-            session = FolderSession(
-                Place(current(), settings.root, settings.name),
-                settings.clock,
-                settings.durability,
-                guard=signals,
-                allow_network_filesystem=settings.allow_network_filesystem,
-            )
+            signals.install()
+            signals.check()  # a phase around this one may have been asked to stop
+            with signals:  # between the lock and the session's name an interrupt would leave the lock to nobody
+                session = FolderSession(
+                    Place(current(), settings.root, settings.name),
+                    settings.clock,
+                    settings.durability,
+                    guard=signals,
+                    allow_network_filesystem=settings.allow_network_filesystem,
+                )
             session.recover(salvage=settings.salvage)
+            recovered = True
             signals.check()
             attempt = cls(settings, session, signals, Digests(session, settings.clock))
             signals.check()
         except BaseException as error:
-            if session is not None:
-                session.close()
-            signals.restore()
-            _tell(error, 0)
+            _leave(signals, session, error, recovered=recovered)
             raise
         return attempt
 
+    @whole
     def end(self, error: BaseException | None) -> None:
         """Close the run and give the signals back; a signal that nobody was told of is told now."""
-        try:
-            if self._digests is not None:
-                self._digests.keep()
-            self._session.close()
-        finally:
-            self.signals.restore()
-        done = sum(group.done for group in self._session.index.groups.values())
-        if error is not None:
-            _tell(error, done)
-        elif self.signals.pending():
-            try:
-                self.signals.check()
-            except Interrupted as interrupted:
-                _tell(interrupted, done)
-                raise
+        _leave(self.signals, self._session, error, digests=self._digests)
 
     # --- loops
 
@@ -171,8 +161,44 @@ class Attempt:
         return cast("Generator", self._generators[asked])
 
 
-def _tell(error: BaseException, done: int) -> None:
-    """Say how to go on after an interrupt: logged as a warning, so that it is seen where nothing is set up."""
+@whole
+def _leave(
+    signals: Signals,
+    session: Session | None,
+    error: BaseException | None,
+    *,
+    digests: Digests | None = None,
+    recovered: bool = True,
+) -> None:
+    """Close the run, give the signals back, and tell how to go on if one of them asked to stop.
+
+    Raises:
+        Interrupted: A signal asked to stop and nobody was told, or an *error* would have hidden it.
+        StorageError: The medium refused; everything recorded is where it was.
+    """
+    try:
+        if session is not None:
+            try:
+                if digests is not None:
+                    with suppress(Forked):  # a child that leaves the block leaves this to its parent
+                        digests.keep()
+            finally:
+                session.close()
+    finally:
+        signals.restore()
+    done = sum(group.done for group in session.index.groups.values()) if session is not None and recovered else None
     if isinstance(error, Interrupted):
-        name = error.message.removesuffix(".")
-        log.warning("%s; %d results are recorded and safe. Go on with: %s", name, done, again())
+        _tell(signals.name, error.signal_number, done)
+    elif signals.pending() and (error is None or isinstance(error, Exception)):
+        interrupted = signals.interrupted()
+        _tell(signals.name, interrupted.signal_number, done, error)
+        raise interrupted from error
+    elif signals.received is not None and error is not None:
+        _tell(signals.name, signals.received, done)
+
+
+def _tell(name: str, number: int, done: int | None, error: Exception | None = None) -> None:
+    """Say how to go on after a signal: logged as a warning, so that it is seen where nothing is set up."""
+    what = "everything recorded is" if done is None else f"{done} results are recorded and"
+    by = signal.Signals(number).name
+    log.warning("%s: stopped by %s; %s safe. Go on with: %s", name, by, what, again(), exc_info=error)

@@ -98,8 +98,10 @@ class Phase(Parallel):
         """
         if self._open is not None:
             raise PhaseClosed(f"{self.name}: this phase is open already.")
-        from milepost.phase.attempt import Attempt  # a program that only saves checkpoints need not load it
+        from milepost.phase.attempt import Attempt  # a program that only saves checkpoints need not load these
+        from milepost.phase.signals import whole
 
+        whole(Phase.__exit__)
         self._open = Attempt.begin(self._settings)
         return self
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import _thread
+import os
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, TypeVar
 
 from milepost.errors import Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_whole: set[CodeType] = set()
+
+
+def whole(function: _Function) -> _Function:
+    """Have `Interrupted` never raised inside *function*, from its very first line; afterwards `Signals.pending` tells.
+
+    A ``with`` or ``try`` inside could not promise that: the interpreter looks for signals before either is entered.
+    """
+    _whole.add(function.__code__)
+    return function
 
 
 class Signals:
@@ -18,22 +32,24 @@ class Signals:
 
     After the first, `check` raises `Interrupted`, so that no new item begins; the item in hand has *grace_seconds*
     to finish, then `Interrupted` is raised wherever the main thread stands. A second signal does so at once. A signal
-    that is ignored (as under nohup) stays ignored.
+    that is ignored (as under nohup) stays ignored. A signal asks the process, so it stops all phases of the main
+    thread that are open, one inside another, in whatever order they are left.
 
     As a context manager it keeps `Interrupted` out of its block: a record is made whole, then it is raised.
     """
 
-    def __init__(self, grace_seconds: float, message: Callable[[str], str]) -> None:
-        """Grant *grace_seconds*; *message* turns the signal's name into what a person is told."""
-        self.received: int | None = None
-        self._grace_seconds = grace_seconds
-        self._message = message
-        self._before: dict[int, Any] = {}
-        self._holding = 0
-        self._at_once = False
-        self._raised = False
-        self._left = threading.Event()
-        self._main = threading.main_thread()
+    def __init__(self, name: str, grace_seconds: float) -> None:
+        """Stop the phase *name*; the item in hand has *grace_seconds*."""
+        self.name = name
+        self.grace_seconds = grace_seconds
+        self.before: dict[int, Any] = {}
+        self._main = threading.main_thread().ident
+        self._installed = False
+
+    @property
+    def received(self) -> int | None:
+        """The first signal that asked to stop."""
+        return _process.received if self._installed else None
 
     @property
     def stopping(self) -> bool:
@@ -42,76 +58,159 @@ class Signals:
 
     def install(self) -> None:
         """Take the signals over, if this is the main thread; elsewhere they are not ours to take."""
-        if threading.current_thread() is not self._main:
+        if threading.current_thread() is not threading.main_thread():
             return
+        self._installed = True
+        _process.enter(self)
         for number in SIGNALS:
             before = signal.getsignal(number)
-            if before not in (signal.SIG_IGN, None):
-                self._before[number] = before
-                signal.signal(number, self._on_signal)
+            if before not in (signal.SIG_IGN, None, _process.on_signal):
+                self.before[number] = before
+                signal.signal(number, _process.on_signal)
 
     def restore(self) -> None:
         """Give the signals back to whom they belonged."""
-        for number, before in self._before.items():
-            if number == signal.SIGALRM:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            if signal.getsignal(number) == self._on_signal:
-                signal.signal(number, before)
-        self._before.clear()
-        self._left.set()
+        if self in _process.open:
+            _process.leave(self)
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has asked to stop."""
         if self.received is not None:
-            raise self._interrupted()
+            # In another thread it ends that thread and no more, so the main thread is still to be told.
+            raise self.interrupted(told=threading.get_ident() == self._main)
 
     def pending(self) -> bool:
         """Tell whether a signal has arrived that nobody was told of."""
-        return self.received is not None and not self._raised
+        return self.stopping and (_process.at_once or not _process.told)
+
+    def interrupted(self, *, told: bool = True) -> Interrupted:
+        """Return what is raised; *told* means that it is now."""
+        if told:
+            _process.told, _process.at_once = True, False
+        number = _process.received
+        assert number is not None, "nothing interrupts but a signal"
+        return Interrupted(f"{self.name}: stopped by {signal.Signals(number).name}.", signal_number=number)
 
     def __enter__(self) -> None:
         """Hold `Interrupted` back; other threads are never interrupted."""
-        if threading.get_ident() == self._main.ident:
-            self._holding += 1
+        if threading.get_ident() == self._main:
+            _process.holding += 1
 
     def __exit__(self, *_: object) -> None:
         """Raise what was held back."""
-        if threading.get_ident() == self._main.ident:
-            self._holding -= 1
-            if self._at_once and not self._holding:
-                raise self._interrupted()
+        if threading.get_ident() == self._main:
+            _process.holding -= 1
+            if _process.at_once and not _process.holding:
+                raise self.interrupted()
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is None:
+
+class _Process:
+    """What the signals of all phases share."""
+
+    def __init__(self) -> None:
+        self.open: list[Signals] = []
+        self.masks: dict[int, set[Any]] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self.received: int | None = None
+        self.told = False
+        self.at_once = False
+        self.holding = 0
+        self.grace: _Grace | None = None
+
+    def enter(self, one: Signals) -> None:
+        """Count with one more phase."""
+        if not self.open:
+            self._forget()
+        self.open.append(one)
+
+    @whole
+    def leave(self, one: Signals) -> None:
+        """Give back what *one* took; what a later phase still needs is that one's to give back."""
+        place = self.open.index(one)
+        if one is not self.open[-1]:
+            later = self.open[place + 1]
+            later.before = one.before | later.before
+        else:
+            if not place and self.grace is not None:
+                self.grace.call_off()
+            for number, before in one.before.items():
+                if signal.getsignal(number) == self.on_signal:
+                    signal.signal(number, before)
+        self.open.remove(one)
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ask to stop, or leave at once."""
+        first = self.received is None
+        if first:
             self.received = number
-            self._grant()
-        elif self._holding:
-            self._at_once = True
+        leaves, grace_seconds = _is_whole(frame), self.open[-1].grace_seconds if self.open else 0.0
+        if first and (grace_seconds > 0 or leaves):
+            if not leaves:
+                self.grace = _Grace(grace_seconds, number)
+        elif self.holding or leaves:
+            self.at_once = True
         else:
-            raise self._interrupted()
+            raise self.open[-1].interrupted()
 
-    def _grant(self) -> None:
-        """Have the signal come again when the grace is over: by the alarm clock, or a thread if that is in use.
+    def block(self) -> None:
+        """Let signals wait during a fork: before the child has the handlers back, one would ask it to stop in vain."""
+        if self.open:
+            self.masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
-        The alarm is the first choice because a handler that starts a thread could meet a lock of its own thread.
-        """
-        if self._grace_seconds <= 0:
-            self._at_once = bool(self._holding)
-            if not self._holding:
-                raise self._interrupted()
-        elif signal.getsignal(signal.SIGALRM) == signal.SIG_DFL and not signal.getitimer(signal.ITIMER_REAL)[0]:
-            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._on_signal)
-            signal.setitimer(signal.ITIMER_REAL, self._grace_seconds)
-        else:
-            threading.Thread(target=self._send_again, name="milepost-grace", daemon=True).start()
+    def unblock(self) -> None:
+        """Take the signals that waited."""
+        mask = self.masks.pop(threading.get_ident(), None)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _send_again(self) -> None:
-        if not self._left.wait(self._grace_seconds) and self._main.ident and self.received is not None:
-            signal.pthread_kill(self._main.ident, self.received)
+    @whole
+    def let_go_in_child(self) -> None:
+        """Give a forked child the handlers back: it works for no phase, and SIGTERM is how its parent ends it."""
+        self.grace = None  # its thread is the parent's
+        while self.open:
+            self.leave(self.open[-1])
+        self._forget()
+        self.unblock()
 
-    def _interrupted(self) -> Interrupted:
-        assert self.received is not None, "nothing interrupts but a signal"
-        self._raised = True
-        self._at_once = False
-        name = signal.Signals(self.received).name
-        return Interrupted(self._message(name), signal_number=self.received)
+
+class _Grace:
+    """Sends the signal again when the time is over, unless it is called off.
+
+    A bare thread, because this is made in a signal handler: `threading` takes locks that the code below it may hold.
+    """
+
+    def __init__(self, seconds: float, number: int) -> None:
+        self._number = number
+        self._seconds = min(seconds, threading.TIMEOUT_MAX)
+        self._main = threading.get_ident()
+        self._end = threading.Lock()
+        self._end.acquire()
+        self._sending = threading.Lock()
+        _thread.start_new_thread(self._wait, ())
+
+    def call_off(self) -> None:
+        """Send nothing from now on."""
+        with self._sending:
+            self._end.release()
+
+    def _wait(self) -> None:
+        if not self._end.acquire(timeout=self._seconds):
+            with self._sending:
+                # The lock is taken again: called off in this very moment, the handler may be the program's own.
+                if not self._end.acquire(blocking=False) and signal.getsignal(self._number) == _process.on_signal:
+                    signal.pthread_kill(self._main, self._number)
+
+
+def _is_whole(frame: FrameType | None) -> bool:
+    """Tell whether a call of a `whole` function is under way."""
+    while frame is not None:
+        if frame.f_code in _whole:
+            return True
+        frame = frame.f_back
+    return False
+
+
+_process = _Process()
+os.register_at_fork(before=_process.block, after_in_parent=_process.unblock, after_in_child=_process.let_go_in_child)
