@@ -139,8 +139,16 @@ def _entries(cached: bytes) -> dict[str, _Entry]:
     fields = unseal(cached) or {}
     if fields.get("format") != _FORMAT:
         return {}
-    files: dict[str, list[Any]] = fields["files"]
-    return {path: _Entry(_Look(*row[:5]), row[5], row[6]) for path, row in files.items()}
+    try:
+        files: dict[str, list[Any]] = fields["files"]
+        entries = {path: _Entry(_Look(*row[:5]), *row[5:]) for path, row in files.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):  # sealed, but by somebody else: it is only a cache
+        return {}
+    return {path: entry for path, entry in entries.items() if _is_sound(entry)}
+
+
+def _is_sound(entry: _Entry) -> bool:
+    return type(entry.digest) is str and all(type(number) is int for number in (*entry.look, entry.taken_ns))
 
 
 def _is_text(name: str) -> bool:

@@ -236,7 +236,8 @@ def test_a_constant_counts_by_value(tmp_path: Path, case: str) -> None:
 def test_a_constant_is_shown_by_value(tmp_path: Path) -> None:
     """A constant's change shows the old value and the new."""
     text = "from settings import LIMIT\ndef main(x):\n    return LIMIT\n"
-    found = changes(tmp_path, *({"job.py": text, "settings.py": f"LIMIT = {value}\n"} for value in (5, 6)))
+    old, new = ({"job.py": text, "settings.py": f"LIMIT = {value}\n"} for value in (5, 6))
+    found = changes(tmp_path, old, new)
     assert found == [("code", "settings.LIMIT", "5", "6")]
 
 

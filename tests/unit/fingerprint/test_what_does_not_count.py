@@ -42,8 +42,7 @@ PAIRS: dict[str, tuple[str, str]] = {
     ),
     "imports for hints": (
         "def main(x):\n    return x\n",
-        "from __future__ import annotations\nfrom typing import Any, TYPE_CHECKING\nif TYPE_CHECKING:\n    import decimal\n"
-        "def main(x: Any) -> decimal.Decimal:\n    return x\n",
+        "from __future__ import annotations\nfrom typing import Any, TYPE_CHECKING\nif TYPE_CHECKING:\n    import decimal\ndef main(x: Any) -> decimal.Decimal:\n    return x\n",
     ),
     "hints imported within": (
         "def main(x):\n    return x\n",
@@ -75,10 +74,8 @@ PAIRS: dict[str, tuple[str, str]] = {
         "N = 0\ndef up():\n    global N\n    N += 1\nup()\ndef main(x):\n    return N\n",
     ),
     "the cache of a closure": (
-        "def memo(f):\n    kept = {}\n    def inner(x):\n        kept[x] = f(x)\n        return kept[x]\n    return inner\n"
-        "@memo\ndef main(x):\n    return x\n",
-        "def memo(f):\n    kept = {}\n    def inner(x):\n        kept[x] = f(x)\n        return kept[x]\n    return inner\n"
-        "@memo\ndef main(x):\n    return x\nmain(5)\n",
+        "def memo(f):\n    kept = {}\n    def inner(x):\n        kept[x] = f(x)\n        return kept[x]\n    return inner\n@memo\ndef main(x):\n    return x\n",
+        "def memo(f):\n    kept = {}\n    def inner(x):\n        kept[x] = f(x)\n        return kept[x]\n    return inner\n@memo\ndef main(x):\n    return x\nmain(5)\n",
     ),
     "a logger": (WITH_LOG.format("pass", "pass"), WITH_LOG.format("self.log.info('x %s', x)", "log.debug('y')")),
     "loggers of other places": (
@@ -121,8 +118,5 @@ def test_structured_loggers_do_not_count(tmp_path: Path) -> None:
 
 def test_the_folder_of_the_checkout_does_not_count(tmp_path: Path) -> None:
     """A program in another folder has the same parts, also where its constants hold that folder."""
-    text = (
-        "import os\nfrom pathlib import Path\nHERE = Path(__file__).parent\nDATA = os.path.join(os.path.dirname(__file__), 'd')\n"
-        "ALL = [HERE / 'a', {'b': HERE}]\ndef main(x):\n    return HERE, DATA, ALL\n"
-    )
+    text = "import os\nfrom pathlib import Path\nHERE = Path(__file__).parent\nDATA = os.path.join(os.path.dirname(__file__), 'd')\nALL = [HERE / 'a', {'b': HERE}]\ndef main(x):\n    return HERE, DATA, ALL\n"
     assert changes(tmp_path / "here", text, text) == []
