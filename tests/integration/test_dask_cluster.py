@@ -24,12 +24,14 @@ from tests.unit.phase.jobs import Recorder
 def client(tmp_path: Path) -> Iterator[Client]:
     with (
         LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1",
             local_directory=str(tmp_path), silence_logs=50,
         ) as cluster,
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):  # fmt: skip
         yield client
+        if client.status == "running":
+            client.wait_for_workers(2, timeout=60)  # Dask stumbles when it is closed while it restarts a worker
 
 
 def _executor(client: Client) -> Executor:

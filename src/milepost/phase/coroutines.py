@@ -71,6 +71,16 @@ async def arun_all(
     trier = _Trier(function, waits(retries, retry_wait_seconds), timeout_seconds, stopping)
     driver = _Driver(iter(pending), trier, record, limit, on_start)
     driver.skips = on_error == "skip"
+    keys = _keys_as_recorded(driver)
+    try:
+        async for key in keys:
+            yield key
+    finally:
+        await keys.aclose()
+
+
+async def _keys_as_recorded(driver: _Driver) -> AsyncGenerator[str, None]:
+    """Have *driver* run, and let nothing of it remain, however this ends."""
     task = asyncio.create_task(driver.run(), name="milepost-amap")
     task.add_done_callback(lambda _: driver.readable.set())
     left_early = True

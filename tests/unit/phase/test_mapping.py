@@ -105,7 +105,7 @@ def test_values_are_let_go_once_recorded() -> None:
         gc.collect()
         most.append(len(alive))
 
-    run_all(make, _alone(range(300)), record, workers=2)  # type: ignore[arg-type]
+    run_all(make, _alone(range(60)), record, workers=2)  # type: ignore[arg-type]
     assert max(most) <= 10
 
 

@@ -24,10 +24,9 @@ from tests.unit.phase.jobs import Recorder
 ROOT = Path(__file__).parents[3]
 
 
-def _workers(of: int | None = None) -> list[psutil.Process]:
-    """List the processes below *of* that are no tracker of the standard library's."""
-    below = psutil.Process(of).children(recursive=True)
-    return [child for child in below if "resource_tracker" not in " ".join(child.cmdline())]
+def _workers() -> list[psutil.Process]:
+    """List the spawned processes below this one, without those that the standard library keeps for itself."""
+    return [child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
 
 
 def _gone(processes: list[psutil.Process], seconds: float) -> bool:
