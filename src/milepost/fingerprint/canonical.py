@@ -12,7 +12,7 @@ import dataclasses
 import enum
 import sys
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import orjson
@@ -24,6 +24,9 @@ from milepost.fingerprint.secrecy import is_secret_name, is_secret_text, sealed
 
 Refused = Callable[[object, str], str]
 """What to write for a value that has no canonical text; the second argument is its path."""
+
+
+Kinds = tuple[type[Mapping[Any, Any]], ...]
 
 
 def fields_of(value: object) -> dict[str, Any] | None:
@@ -46,10 +49,10 @@ def fields_of(value: object) -> dict[str, Any] | None:
     return None
 
 
-def as_dict(value: object) -> dict[str, Any] | None:
-    """Return *value* as a dict with only texts as keys, if it is a mapping or an object of that form."""
+def as_dict(value: object, kinds: Kinds = (Mapping,)) -> dict[str, Any] | None:
+    """Return *value* as a dict with only texts as keys, if it is a mapping of *kinds* or an object of that form."""
     fields = fields_of(value)
-    if fields is None and isinstance(value, Mapping):
+    if fields is None and isinstance(value, kinds):
         fields = dict(value)
     return fields if fields is not None and all(type(key) is str for key in fields) else None
 
@@ -82,6 +85,8 @@ def canonical(value: object, path: str, refused: Refused | None = None, *, secre
 class _Writer:
     def __init__(self, refused: Refused | None) -> None:
         self._refused = refused
+        # Where any value may come, a mapping may be one that goes and fetches what it holds: it counts by its class.
+        self._kinds: Kinds = (Mapping,) if refused is None else (dict, MappingProxyType)
 
     def write(self, value: object, path: str, depth: int, *, secret: bool = False) -> str:
         if depth > MAX_DEPTH:
@@ -89,10 +94,10 @@ class _Writer:
         hidden = secret_bytes(value)
         if hidden is not None:
             return _text(sealed(hidden))
-        fields = as_dict(value)
+        fields = as_dict(value, self._kinds)
         if fields is not None:
             return self._fields(fields, path, depth, secret=secret)
-        if isinstance(value, Mapping):
+        if isinstance(value, self._kinds):
             return self._pairs(value, path, depth, secret=secret)
         if type(value) in {list, tuple, set, frozenset}:
             return self._items(value, path, depth, secret=secret)

@@ -67,10 +67,14 @@ def readable(name: str, value: object, world: World) -> str:
 def _has_value(value: object) -> bool:
     """Tell whether a value is data throughout: then what it holds says it all."""
     try:
-        canonical(value, "value")
+        canonical(value, "value", _refuse)
     except NotEncodable:
         return False
     return True
+
+
+def _refuse(_value: object, path: str) -> str:
+    raise NotEncodable(path, "no data")
 
 
 def _is_display(node: ast.expr) -> bool:

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from milepost.fingerprint.canonical import fields_of
@@ -90,7 +90,7 @@ def callables_in(value: object) -> Iterator[object]:
         if id(one) in seen:
             continue
         seen.add(id(one))
-        if isinstance(one, Mapping):
+        if isinstance(one, dict | MappingProxyType):  # other mappings may go and fetch what they hold
             waiting += one.values()
         elif isinstance(one, list | tuple | set | frozenset):
             waiting += one

@@ -16,6 +16,7 @@ _METHODS = frozenset({
 })  # fmt: skip
 _NAMES = frozenset({"log", "logger"})
 _MAKERS = frozenset({"getLogger", "get_logger"})
+_PLAIN_BASES = frozenset({"ABC", "Exception", "Generic", "Protocol", "object"})
 _QUIET = (
     *(ast.Attribute, ast.BoolOp, ast.Compare, ast.Constant, ast.Name, ast.UnaryOp),
     *(ast.boolop, ast.cmpop, ast.expr_context, ast.unaryop),
@@ -60,6 +61,13 @@ def only_reads(test: ast.expr, is_logger: LoggerTest) -> bool:
 def is_type_checking(test: ast.expr) -> bool:
     """Tell whether a condition holds for type checkers only."""
     return (chain_of(test) or ("",))[-1] == "TYPE_CHECKING"
+
+
+def reads_hints(owner: ast.ClassDef) -> bool:
+    """Tell whether somebody may read the annotations of a class as fields: its decorators, its bases or a keyword."""
+    bases = [base.value if isinstance(base, ast.Subscript) else base for base in owner.bases]
+    names = {(chain_of(base) or ("?",))[-1] for base in bases}
+    return bool(owner.decorator_list or owner.keywords) or not names <= _PLAIN_BASES
 
 
 def _peeled(node: ast.expr) -> Chain | None:

@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 from milepost.fingerprint.fileuses import FileUse, Use, looks_like_file, use_by_call, use_by_name
 from milepost.fingerprint.imports import Imported, imported
-from milepost.fingerprint.quiet import LoggerTest, is_logging, is_type_checking, makes_logger, only_reads
+from milepost.fingerprint.quiet import LoggerTest, is_logging, is_type_checking, makes_logger, only_reads, reads_hints
 from milepost.fingerprint.scopes import Chain, bound_by_body, bound_by_function, chain_of, targets_of
 
 _LEFT_OUT = frozenset(
     {"annotation", "ctx", "kind", "lineno", "returns", "simple", "type_comment", "type_ignores", "type_params"}
 )
-_PLAIN_BASES = frozenset({"ABC", "Exception", "Generic", "Protocol", "object"})
 _CHANGERS = frozenset({
     *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "move_to_end", "pop", "popitem"),
     *("popleft", "remove", "setdefault", "update"),
@@ -38,6 +37,7 @@ class Reading(NamedTuple):
     written: frozenset[Chain]
     loaded: frozenset[Chain]
     changed: frozenset[str]
+    changed_within: frozenset[str]
 
 
 def read(nodes: Sequence[ast.stmt | ast.expr], is_logger: LoggerTest) -> Reading:
@@ -61,6 +61,7 @@ def read(nodes: Sequence[ast.stmt | ast.expr], is_logger: LoggerTest) -> Reading
         frozenset(reader.written),
         frozenset(reader.loaded),
         frozenset(reader.changed),
+        frozenset(reader.changed_within),
     )
 
 
@@ -74,6 +75,8 @@ class _Reader:
         self.written: set[Chain] = set()  # names that stand where a file is written
         self.loaded: set[Chain] = set()  # names that stand where a file is read
         self.changed: set[str] = set()  # names whose value the code itself changes
+        self.changed_within: set[str] = set()  # those changed in a function within a function
+        self._functions = 0
         self._is_logger = is_logger
         self._loggers: set[str] = set()  # variables and attributes that the code itself made loggers
         self._scopes: list[tuple[bool, frozenset[str]]] = []  # whether it is a class's, and the names bound
@@ -156,7 +159,7 @@ class _Reader:
                 self.imports.extend(imported(node))
             elif isinstance(node, ast.If) and is_type_checking(node.test):
                 self._statements(node.orelse, in_class)
-            elif isinstance(node, ast.AnnAssign) and in_class is not None and _reads_hints(in_class):
+            elif isinstance(node, ast.AnnAssign) and in_class is not None and reads_hints(in_class):
                 self._field(node)
             elif not self._does_nothing(node):
                 self._node(node)
@@ -217,7 +220,8 @@ class _Reader:
         self._fields(node)
 
     def _elsewhere(self, node: ast.Global | ast.Nonlocal) -> None:
-        self.changed.update(node.names)
+        for name in node.names:
+            self._changes(name)
         self.out.append(f"{type(node).__name__}({sorted(node.names)})")
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
@@ -226,11 +230,13 @@ class _Reader:
             self.out.append("@")
             self._node(decorator)
         self._fields(node.args)
+        self._functions += 1
         with self._scope(bound_by_function(node)):
             if isinstance(node.body, list):
                 self._body(node.body)
             else:
                 self._node(node.body)
+        self._functions -= 1
         self.out.append(")")
 
     def _class(self, node: ast.ClassDef) -> None:
@@ -295,7 +301,12 @@ class _Reader:
             while isinstance(target, ast.Subscript | ast.Attribute):
                 target = target.value
                 if isinstance(target, ast.Name):
-                    self.changed.add(target.id)
+                    self._changes(target.id)
+
+    def _changes(self, name: str) -> None:
+        self.changed.add(name)
+        if self._functions > 1:
+            self.changed_within.add(name)
 
     def _operation(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.Div):
@@ -305,7 +316,7 @@ class _Reader:
     def _call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Attribute):
             if node.func.attr in _CHANGERS and (chain := chain_of(node.func.value)):
-                self.changed.add(chain[0])
+                self._changes(chain[0])
             if node.func.attr in {"join", "joinpath", "with_name"}:
                 self._file(node)
         with self._using(use_by_call(node, self._use), self._targets):
@@ -335,10 +346,3 @@ class _Reader:
         self._use, self._targets = use, targets
         yield
         self._use, self._targets = before
-
-
-def _reads_hints(owner: ast.ClassDef) -> bool:
-    """Tell whether somebody may read the annotations of a class as fields: its decorators, its bases or a keyword."""
-    bases = [base.value if isinstance(base, ast.Subscript) else base for base in owner.bases]
-    names = {(chain_of(base) or ("?",))[-1] for base in bases}
-    return bool(owner.decorator_list or owner.keywords) or not names <= _PLAIN_BASES

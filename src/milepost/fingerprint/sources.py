@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import linecache
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from functools import cached_property
+from itertools import takewhile
 from types import CodeType
 from typing import Any
 
@@ -22,11 +24,13 @@ _parsed: dict[str, Source] = {}
 class Source:
     """One file of Python: its tree, and what its own level binds."""
 
-    def __init__(self, filename: str, text: str) -> None:
-        """Parse *text*. Raises SyntaxError or ValueError."""
+    def __init__(self, filename: str, lines: list[str]) -> None:
+        """Parse *lines*. Raises SyntaxError or ValueError."""
         self.filename = filename
-        self.text = text
-        self.tree = ast.parse(text)
+        self.lines = lines
+        self.text = "".join(lines)
+        self.tree = ast.parse(self.text)
+        self._ends = [statement.end_lineno or 0 for statement in self.tree.body]
         self._compiled: dict[tuple[int, int], list[CodeType]] = {}
 
     @cached_property
@@ -74,9 +78,7 @@ class Source:
 
         Several lambdas on one line are all returned: which of them it is cannot be told.
         """
-        for statement in self.tree.body:
-            if not _start(statement) <= code.co_firstlineno <= (statement.end_lineno or 0):
-                continue
+        for statement in self.statements(code):
             if not any(_same(code, one) for one in self._codes(statement, code)):
                 continue
             around = _around(statement, code.co_firstlineno)
@@ -90,6 +92,11 @@ class Source:
                 and _start(node) == code.co_firstlineno
             ]
         return []
+
+    def statements(self, code: CodeType) -> list[ast.stmt]:
+        """Return the statements at the level of the module that *code* may stand in: more than one with semicolons."""
+        first = bisect_left(self._ends, code.co_firstlineno)
+        return list(takewhile(lambda one: _start(one) <= code.co_firstlineno, self.tree.body[first:]))
 
     def classes(self, qualname: str, lines: list[int]) -> list[ast.stmt]:
         """Return the definitions of a class; *lines*, where methods of it begin, choose among several."""
@@ -119,14 +126,14 @@ def source_of(filename: str, module: Mapping[str, Any]) -> Source | None:
         The parsed source; the same object while the file does not change.
     """
     linecache.checkcache(filename)
-    text = "".join(linecache.getlines(filename, dict(module)))
-    if not text:
-        return None
+    lines = linecache.getlines(filename, module if isinstance(module, dict) else dict(module))
     known = _parsed.get(filename)
-    if known is not None and known.text == text:
+    if known is not None and known.lines is lines:  # as long as the file is the same, so is the list
         return known
+    if not lines:
+        return None
     try:
-        source = Source(filename, text)
+        source = Source(filename, lines)
     except (SyntaxError, ValueError):  # it is being edited: what runs is something else
         return None
     if len(_parsed) >= _MOST_SOURCES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 from milepost.fingerprint.constants import counts_by_source, is_fixed, readable
 from milepost.fingerprint.fileuses import Use, use_by_name
@@ -24,7 +24,7 @@ from milepost.fingerprint.parts import text_digest
 from milepost.fingerprint.promptfiles import PromptFiles
 from milepost.fingerprint.reading import Reading, read
 from milepost.fingerprint.scopes import Chain
-from milepost.fingerprint.sources import source_of
+from milepost.fingerprint.sources import Source, source_of
 from milepost.fingerprint.world import Finder, Found, World
 
 
@@ -107,16 +107,23 @@ class Walk:
         nodes = source.functions(code) if source is not None else []
         if not nodes:
             texts = [bytecode_digest(code, function.__doc__), *self._names_in_bytecode(function, world)]
-            return text_digest(*texts, *self._cells(cells, set(), set(cells), world))
+            return text_digest(*texts, *self._cells(cells, frozenset(), set(cells), world))
         reading = read(nodes, world.is_logger)
         texts = [reading.text, *self._names_in(reading, world)]
-        texts += self._cells(cells, set(reading.changed), {chain[0] for chain in reading.chains}, world)
+        changed = reading.changed | (
+            self._changed_around(code, source, world) if source is not None and cells else set()
+        )
+        texts += self._cells(cells, changed, {chain[0] for chain in reading.chains}, world)
         defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         texts += [self._value("default", value, world) for value in defaults if is_fixed(value) or is_code(value)]
         return text_digest(*texts)
 
-    def _cells(self, cells: dict[str, object], changed: set[str], named: set[str], world: World) -> list[str]:
-        """Return what the values of a closure count as; one that the function itself changes counts by its class."""
+    def _changed_around(self, code: CodeType, source: Source, world: World) -> frozenset[str]:
+        """Return the names that functions within the same outer function change while the work goes on."""
+        return frozenset().union(*(read([one], world.is_logger).changed_within for one in source.statements(code)))
+
+    def _cells(self, cells: dict[str, object], changed: frozenset[str], named: set[str], world: World) -> list[str]:
+        """Return what the values of a closure count as; one that the work itself changes counts by its class."""
         texts = []
         for name, value in sorted(cells.items()):
             if name == "__class__" or name not in named or is_logger(value):
@@ -165,7 +172,7 @@ class Walk:
         if nodes:
             reading = read(nodes, world.is_logger)
             texts = [reading.text, *self._names_in(reading, world)]
-            texts += self._cells(cells, set(reading.changed), {chain[0] for chain in reading.chains}, world)
+            texts += self._cells(cells, reading.changed, {chain[0] for chain in reading.chains}, world)
             self._note(_own_name(cls), text_digest(*texts))
         else:
             self._note(_own_name(cls), text_digest(*self._outline(cls, methods, world)))
@@ -201,8 +208,7 @@ class Walk:
         names = function.__code__.co_names
         chains: set[Chain] = {(name,) for name in names if not isinstance(world.names.get(name), ModuleType)}
         chains |= {(one, other) for one in names if (one,) not in chains for other in names if other != one}
-        empty = Reading("", frozenset(chains), (), (), {}, frozenset(), frozenset(), frozenset())
-        return self._names_in(empty, world)
+        return self._names_in(read([], world.is_logger)._replace(chains=frozenset(chains)), world)
 
     def _dispatch(self, found: Found, chain: Chain, reading: Reading) -> None:
         value = found.value

@@ -104,6 +104,25 @@ def test_it_does_not_count(tmp_path: Path, case: str) -> None:
     assert changes(tmp_path, old, new) == []
 
 
+def test_what_a_sibling_changes_does_not_count(tmp_path: Path) -> None:
+    """A list in a closure that another function beside it fills counts by its class, whatever it holds by now."""
+    text = (
+        "def make():\n    done = []\n    def add(x):\n        done.append(x)\n    def show(x):\n        return done\n    return add, show\n"
+        "add, main = make()\n"
+    )
+    assert changes(tmp_path, text, text + "add(1)\n") == []
+
+
+def test_a_mapping_that_fetches_is_left_alone(tmp_path: Path) -> None:
+    """A mapping of another kind than a dict is not gone through: it may read a whole disk."""
+    text = (
+        "from collections.abc import Mapping\nclass Lazy(Mapping):\n    def __len__(self): return 1\n    def __iter__(self): return iter('a')\n"
+        "    def __getitem__(self, key): raise AssertionError('read')\nLAZY = Lazy()\n"
+        "def make(held):\n    return lambda x: (held, LAZY)\nmain = make({'held': LAZY})\n"
+    )
+    assert changes(tmp_path, text, text) == []
+
+
 def test_structured_loggers_do_not_count(tmp_path: Path) -> None:
     """A logger of structlog or loguru is known by the package that its class comes from."""
     packages = {
