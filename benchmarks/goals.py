@@ -21,10 +21,8 @@ SECONDS = "seconds"
 """How long a turn takes."""
 EACH = "µs each"
 """How many microseconds an operation takes."""
-ADDED = "µs added to each item"
-"""How many microseconds a contender adds to each item of a bare loop."""
 ADDED_A = "added, in A"
-"""The same, as a multiple of what the contender adds that only appends and syncs."""
+"""What a contender adds to each item, as a multiple of what the one adds that only appends and syncs."""
 BEYOND = "µs added beyond 0.85 A"
 """What is left of it after 0.85 of that."""
 OVERHEAD_IN_A = 0.85
@@ -83,23 +81,33 @@ GOALS: tuple[Goal, ...] = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A goal, what was measured, and whether it is met. What was not measured is not met."""
+    """A goal, what was measured, and whether it is met. What was not measured is not met.
+
+    Where single repeats lie on both sides of the limit, it is not *certain*: measure again on a quieter machine.
+    """
 
     goal: Goal
     value: float | None
     is_met: bool
+    is_certain: bool = True
 
 
-def verdicts(workload: str, contender: str, measures: Mapping[str, float | str]) -> list[Verdict]:
-    """Hold the *measures* of a contender against its goals."""
+def verdicts(
+    workload: str,
+    contender: str,
+    measures: Mapping[str, float | str],
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+) -> list[Verdict]:
+    """Hold the *measures* of a contender against its goals; *ranges* are those of single repeats."""
     return [
-        _verdict(goal, measures.get(goal.measure))
+        _verdict(goal, measures.get(goal.measure), (ranges or {}).get(goal.measure))
         for goal in GOALS
         if (goal.workload, goal.contender) == (workload, contender)
     ]
 
 
-def _verdict(goal: Goal, measured: float | str | None) -> Verdict:
+def _verdict(goal: Goal, measured: float | str | None, between: tuple[float, float] | None) -> Verdict:
     if not isinstance(measured, int | float) or math.isnan(measured):
         return Verdict(goal, None, is_met=False)
-    return Verdict(goal, float(measured), measured <= goal.limit)
+    is_certain = between is None or not between[0] <= goal.limit <= between[1]
+    return Verdict(goal, float(measured), measured <= goal.limit, is_certain)

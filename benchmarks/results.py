@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 from benchmarks.goals import (
-    ADDED,
     ADDED_A,
     BEYOND,
     EACH,
@@ -21,6 +21,7 @@ from benchmarks.goals import (
 from benchmarks.harness import Series
 from benchmarks.model import Workload
 from benchmarks.subject import Facts
+from benchmarks.work.items import ADDED
 
 
 @dataclass(frozen=True)
@@ -69,49 +70,50 @@ def _row(workload: Workload, one: Series, series: Sequence[Series]) -> Row:
     row = Row(contender.name, contender.note, contender.is_comparable, None, one.reason or "no repeats")
     if one.reason is not None or not one.seconds:
         return replace(row, verdicts=verdicts(workload.name, contender.name, {}))
-    by_name = {other.contender.name: other.seconds for other in series if other.reason is None and other.seconds}
+    by_name = {other.contender.name: other for other in series if other.reason is None and other.seconds}
     wanted = (workload.floor, *workload.also_against)
-    ratios = {name: _ratio(one.seconds, by_name[name]) for name in wanted if name in by_name}
+    ratios = {name: _ratio(one.seconds, by_name[name].seconds) for name in wanted if name in by_name}
+    seconds = _spread(one.seconds)
     facts = _middle(one.facts)
-    measures = facts | _measures(workload, one.seconds, by_name)
+    measures = facts | {SECONDS: seconds.value, EACH: 1e6 * seconds.value / workload.operations}
+    ranges = {SECONDS: (seconds.lowest, seconds.highest)}
     if workload.floor in ratios:
-        measures[RATIO] = ratios[workload.floor].value
+        ratio = ratios[workload.floor]
+        measures |= {RATIO: ratio.value, EXTRA: 1000 * _extra(one.seconds, by_name[workload.floor].seconds)}
+        ranges[RATIO] = (ratio.lowest, ratio.highest)
+    if workload.unit_cost in by_name:
+        in_units, beyond = _overhead(one, by_name[str(workload.unit_cost)])
+        measures |= {ADDED_A: in_units, BEYOND: beyond.value}
+        ranges[BEYOND] = (beyond.lowest, beyond.highest)
     return replace(
         row,
-        seconds=_spread(one.seconds),
+        seconds=seconds,
         reason=None,
         ratios=ratios,
         syncs=one.syncs,
         facts=facts | _shown(workload, contender.name, measures),
         measures=measures,
-        verdicts=verdicts(workload.name, contender.name, measures),
+        verdicts=verdicts(workload.name, contender.name, measures, ranges),
     )
 
 
-def _measures(workload: Workload, seconds: Sequence[float], by_name: Mapping[str, Sequence[float]]) -> Facts:
-    """Return what follows from the times; differences are medians of those of single repeats."""
-    middle = median(seconds)
-    measures: Facts = {SECONDS: middle, EACH: 1e6 * middle / workload.operations}
-    floor = by_name.get(workload.floor)
-    if floor is None:
-        return measures
-    added = _added(workload, seconds, floor)
-    measures |= {EXTRA: added * workload.operations / 1000, ADDED: added}
-    if workload.unit_cost is not None and workload.unit_cost in by_name:
-        unit = _added(workload, by_name[workload.unit_cost], floor)
-        measures |= {BEYOND: added - OVERHEAD_IN_A * unit} | ({ADDED_A: added / unit} if unit > 0 else {})
-    return measures
+def _extra(seconds: Sequence[float], floor: Sequence[float]) -> float:
+    return median(own - base for own, base in zip(seconds, floor, strict=True))
 
 
-def _added(workload: Workload, seconds: Sequence[float], floor: Sequence[float]) -> float:
-    return median(1e6 * (own - base) / workload.operations for own, base in zip(seconds, floor, strict=True))
+def _overhead(one: Series, unit: Series) -> tuple[float, Spread]:
+    """Set what a contender adds against what the unit adds, turn by turn: they stood side by side."""
+    own = [float(facts.get(ADDED, math.nan)) for facts in one.facts]
+    units = [float(facts.get(ADDED, math.nan)) for facts in unit.facts]
+    beyond = [added - OVERHEAD_IN_A * base for added, base in zip(own, units, strict=True)]
+    return median(own) / median(units), _spread(beyond)
 
 
 def _shown(workload: Workload, contender: str, measures: Facts) -> Facts:
     """Return the measures that a reader wants beside the facts."""
     wanted = [EACH] if workload.operations > 1 and workload.unit_cost is None else []
     if workload.unit_cost is not None and contender != workload.floor:
-        wanted = [ADDED, ADDED_A]
+        wanted = [ADDED_A]
     return {name: measures[name] for name in wanted if name in measures}
 
 

@@ -87,7 +87,8 @@ def verdict(one: Verdict) -> str:
     name = "" if goal.measure in {RATIO, EACH, SECONDS} else f"{goal.measure} "
     if one.value is None:
         return f"{name}≤ {goal.limit:g} {goal.unit}: not measured"
-    return f"{name}≤ {goal.limit:g} {goal.unit}: {'met' if one.is_met else 'not met'} ({one.value:.3g})"
+    doubt = "" if one.is_certain else ", but repeats lie on both sides"
+    return f"{name}≤ {goal.limit:g} {goal.unit}: {'met' if one.is_met else 'not met'} ({one.value:.3g}{doubt})"
 
 
 def _number(value: float | str) -> str:

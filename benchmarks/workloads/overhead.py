@@ -9,7 +9,7 @@ _SUBJECT = "benchmarks.work.items:Loop"
 _BARE = "bare loop"
 
 
-def _workload(milliseconds: int, items: int) -> Workload:
+def _workload(milliseconds: int, items: int, burst: int = 1) -> Workload:
     return Workload(
         name=f"overhead-{milliseconds}ms",
         group="Overhead on a loop",
@@ -24,7 +24,8 @@ def _workload(milliseconds: int, items: int) -> Workload:
         unit_cost=FLOOR_A,
         settings={"items": items, "item_seconds": milliseconds / 1000},
         operations=items,
+        burst=burst,
     )
 
 
-WORKLOADS = (_workload(1, 200), _workload(10, 50), _workload(100, 10))
+WORKLOADS = (_workload(1, 200, burst=3), _workload(10, 50, burst=2), _workload(100, 10))

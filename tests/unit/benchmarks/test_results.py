@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import goals, readme, tables
-from benchmarks.goals import ADDED, ADDED_A, BEYOND, EACH, GOALS, RATIO, SECONDS
+from benchmarks.goals import ADDED_A, BEYOND, EACH, GOALS, RATIO, SECONDS
 from benchmarks.harness import Series
 from benchmarks.model import Contender, Workload
 from benchmarks.results import Result, Row, result_of
 from benchmarks.roster import MILEPOST, PEERS
+from benchmarks.work.items import ADDED
 from benchmarks.workloads import WORKLOADS
 
 FLOOR = Contender("floor", "module:Floor")
@@ -83,11 +84,21 @@ def test_overhead_is_what_is_added_to_the_bare_loop() -> None:
     """What a contender adds to each item is told in microseconds, in A, and beyond the share that A may take."""
     bare, append = Contender("bare", "module:Bare"), Contender("append", "module:Append")
     workload = Workload("overhead-1ms", "g", "l", (bare, append, OURS), "bare", operations=10, unit_cost="append")
-    series = (Series(bare, [1.0]), Series(append, [1.001]), Series(OURS, [1.0012]))
+    added = ((bare, 0.1), (append, 100.0), (OURS, 120.0))
+    series = [Series(one, [1.0], [{ADDED: microseconds}]) for one, microseconds in added]
     measures = rows(workload, *series)[MILEPOST].measures
-    assert measures[ADDED] == pytest.approx(120)
+    assert measures[ADDED] == 120
     assert measures[ADDED_A] == pytest.approx(1.2)
     assert measures[BEYOND] == pytest.approx(35)
+
+
+def test_a_verdict_within_the_spread_is_doubted() -> None:
+    """Where repeats lie on both sides of a limit, the verdict says so."""
+    [doubted] = goals.verdicts("items", MILEPOST, {RATIO: 0.8}, {RATIO: (0.7, 0.9)})
+    [certain] = goals.verdicts("items", MILEPOST, {RATIO: 0.8}, {RATIO: (0.7, 0.84)})
+    assert (doubted.is_met, doubted.is_certain) == (True, False)
+    assert "both sides" in tables.verdict(doubted)
+    assert certain.is_certain
 
 
 def test_a_contender_that_fails_says_why() -> None:
