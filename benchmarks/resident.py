@@ -107,7 +107,7 @@ def _interpreter(contender: Contender) -> str:
         return sys.executable
     reason = environments.missing(contender.environment)
     if reason is not None:
-        raise ContenderFailed(f"{contender.name}: {reason}")
+        raise ContenderFailed(reason)
     return str(environments.interpreter(contender.environment))
 
 
