@@ -183,6 +183,10 @@ def test_the_open_phase_records_again_once_there_is_space() -> None:
         assert dict(reader.results()) == {"a": "a", "b": "b", "c": "c"}
 
 
+def _joined(word: str, words: list[str]) -> str:
+    return word.join(words)
+
+
 def _made(name: str) -> Any:
     return {"object": object()} if name == "bad" else name
 
@@ -195,9 +199,9 @@ def test_a_function_whose_first_record_was_refused_is_declared_by_the_next(troub
         if trouble == "full":
             left.capacity = 1
             with pytest.raises(DiskFull):
-                opened.step("one", str.join, "x" * 40_000, ["a", "b", "c", "d", "e"] * 2)
+                opened.step("one", _joined, "x" * 40_000, ["a", "b", "c", "d", "e"] * 2)
             left.capacity = None
-            opened.step("two", str.join, "x", ["a"])
+            opened.step("two", _joined, "x", ["a"])
         else:
             with pytest.raises(milepost.MilepostError, match="result"):
                 opened.complete(_made, "bad")

@@ -24,7 +24,7 @@ import pytest
 import milepost
 
 KILLED = -signal.SIGKILL
-ITEMS = [f"item {n:02d}" for n in range(30)]
+ITEMS = [f"item {n:02d}" for n in range(20)]
 KILLS = 50
 """For each of two levels of durability."""
 SOAK_KILLS = 500
@@ -68,6 +68,7 @@ def job(folder: str, durability: str, diary: Diary) -> Any:
         diary.note("safe", "step")
         for item in phase.each(ITEMS):
             diary.note("begun", item)
+            time.sleep(0.0005)  # work that takes a while, so that most kills come in the middle of it
             if item.endswith(("3", "6", "9")):
                 phase.call(f"ask {item}", diary.ask, item, cost_usd=0.01)
                 diary.note("answered", item)
@@ -152,6 +153,10 @@ class Chain:
         deaths = len(self.diaries) - 1
         assert begun_in_all <= len(ITEMS) + deaths, "more than the items in flight ran again"
 
+    def assert_does_nothing_again(self) -> None:
+        """Hold that the last run found everything done."""
+        assert [line for line in self.diaries[-1] if not line.startswith("safe:")] == []
+
     def assert_state_is_kept(self) -> None:
         """Hold that the saved state is the acknowledged one or the one in flight; read beside no writer."""
         saved = [line.partition(":")[2] for diary in self.diaries for line in diary if line.startswith("saved:")]
@@ -190,9 +195,9 @@ def assert_survives_kills(tmp_path: Path, durability: str, kills: int) -> None:
             assert code == 0, f"seed {seed}"
             assert Path(chain.told["output"]).read_text() == expected, f"seed {seed}"
             chain.assert_nothing_lost_or_twice()
-            assert chain.run(None) == 0
-            again = [line for line in chain.diaries[-1] if not line.startswith("safe:")]
-            assert again == [], f"a finished job does something again, seed {seed}"
+            if number % 4 == 0:
+                assert chain.run(None) == 0
+                chain.assert_does_nothing_again()
             shutil.rmtree(chain.root)
     assert in_the_middle > kills // 10, "too few kills came in the middle of the work"
 

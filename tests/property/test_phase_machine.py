@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from tests.support.phase_machine import (
     look,
     paying,
     total,
+    version_of,
     work,
 )
 
@@ -132,17 +135,18 @@ class PhaseMachine(Attempts):
         events = [self.mapped(item, next(numbers), item[0] in fails) for item in expected]
         jobs = (Job(key, version, self.log, fails) for key, version in items)
         is_threaded = threads and trouble is None  # how many finish together is up to the system
-        how = {"workers": 1} if is_threaded else {"executor": Inline()}  # one worker: then the order is known
-        counted = lambda: len(self.live.results("map")) + len(self.live.failures("map"))  # noqa: E731 -- used twice
+        how: dict[str, Any] = (
+            {"workers": 1} if is_threaded else {"executor": Inline()}
+        )  # one worker: then the order is known
         skipped = len([item for item in items if item not in expected])
         with suppress(Died, StorageError):
             self.do(
                 lambda: self.live.map(
-                    work, jobs, lambda job: job.key, name="map", on_error="skip", version=lambda job: job.version, **how
+                    work, jobs, lambda job: job.key, name="map", on_error="skip", version=version_of, **how
                 ),
                 events,
                 trouble,
-                sure=lambda: max(0, counted() - skipped),
+                sure=lambda: max(0, len(self.live.results("map")) + len(self.live.failures("map")) - skipped),
             )
             walk.status.update((event.key, event.kind) for event in events)
             assert self.log.called == [key for key, _ in expected]
@@ -361,6 +365,25 @@ def test_a_phase_agrees_with_a_list_of_events() -> None:
 def test_a_phase_switched_off_agrees_with_a_list_of_events() -> None:
     """Switched off, a phase keeps the same rules within one attempt."""
     check_machine(MemoryMachine, settings=QUICK)
+
+
+def test_threads_that_record_in_memory_keep_their_results_apart() -> None:
+    """Switched off, too, threads record by key, and each result is that of its own item."""
+    keys = [f"k{n}" for n in range(2000)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with milepost.Phase("p", enabled=False) as phase:
+            for _ in phase.each(keys):
+                pass
+            threads = [Thread(target=lambda mine=keys[n::4]: [phase.record(k, key=k) for k in mine]) for n in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert dict(phase.results()) == {key: key for key in keys}
+    finally:
+        sys.setswitchinterval(before)
 
 
 @pytest.mark.soak
