@@ -46,10 +46,11 @@ def counts_by_source(name: str, value: object, world: World) -> bool:
     source = world.source
     if source is None or name not in source.assigned:
         return False
-    if name in source.rebound or not (is_fixed(value) or _has_value(value)):
+    fixed = is_fixed(value)
+    written = [node.value for node in source.assigned[name] if node.value is not None]
+    if name in source.rebound or any(_is_moment(node) or (not fixed and _is_display(node)) for node in written):
         return True
-    written = [getattr(node, "value", None) for node in source.assigned[name]]
-    return any(_is_moment(node) or (not is_fixed(value) and _is_display(node)) for node in written if node is not None)
+    return not (fixed or _has_value(value))
 
 
 def readable(name: str, value: object, world: World) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from milepost.fingerprint.imports import Imported, imported
 from milepost.fingerprint.scopes import own_nodes
 
+Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _MOST_SOURCES = 512
 _FUTURE_FLAGS = 0x1FE0000  # the compiler flags of `from __future__` imports, as code objects carry them
@@ -39,17 +40,13 @@ class Source:
         return {one.bound: one for statement in self._import_statements for one in imported(statement)}
 
     @cached_property
-    def assigned(self) -> dict[str, list[ast.stmt]]:
+    def assigned(self) -> dict[str, list[Assignment]]:
         """The statements at the level of the module that assign a name."""
-        found: dict[str, list[ast.stmt]] = {}
+        found: dict[str, list[Assignment]] = {}
         for node in self._level:
-            if isinstance(node, ast.Assign):
-                targets = node.targets
-            elif isinstance(node, ast.AnnAssign | ast.AugAssign) and node.value is not None:
-                targets = [node.target]
-            else:
+            if not isinstance(node, Assignment) or node.value is None:
                 continue
-            for target in targets:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 for name in ast.walk(target):
                     if isinstance(name, ast.Name) and not isinstance(name.ctx, ast.Load):
                         found.setdefault(name.id, []).append(node)

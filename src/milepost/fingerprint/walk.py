@@ -182,6 +182,8 @@ class Walk:
         texts = [f"base {base.__qualname__}" for base in cls.__bases__]
         texts += sorted(f"{method.__name__} {self._digest_of(method)}" for method in methods)
         for name, value in sorted(vars(cls).items()):
+            for one in opened(value).code:
+                self._follow(one)
             if name == "_fields" or not (name.startswith("_") or opened(value).code or is_logger(value)):
                 texts.append(f"{name} {readable(name, value, world)}")
         return texts
