@@ -78,8 +78,8 @@ class Loops:
             raise NoItem(f"{self._path}: several items are in hand; name one with key=.")
         return loop, keys[0]
 
-    def finished(self, value: Any) -> tuple[Loop, list[Finished]]:
-        """Return what *value* is the result of: the item in hand, or the batch in hand, one value each.
+    def record(self, value: Any) -> None:
+        """Record *value* as the result of the item in hand, or of the batch in hand, one value for each.
 
         Raises:
             NoItem: There is no item in hand, or this thread does not iterate.
@@ -87,12 +87,13 @@ class Loops:
         """
         loop, keys = self._current()
         if not loop.batched:
-            return loop, [Finished(keys[0], value=value)]
+            loop.record_one(keys[0], value)
+            return
         if not isinstance(value, Sequence) or isinstance(value, str | bytes) or len(value) != len(keys):
             raise InvalidArgument(
                 f"{self._path}: {len(keys)} items are in hand as a batch; record a list with one value for each."
             )
-        return loop, [Finished(key, value=one) for key, one in zip(keys, value, strict=True)]
+        loop.record([Finished(key, value=one) for key, one in zip(keys, value, strict=True)])
 
     def holding(self, key: str, name: str | None) -> Loop:
         """Return the loop that *key* belongs to: the one of that *name*, else one that handed it out.

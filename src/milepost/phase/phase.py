@@ -165,10 +165,9 @@ class Phase(Parallel):
         """
         loops = self._attempt.loops
         if key is None:
-            loop, finished = loops.finished(value)
+            loops.record(value)
         else:
-            loop, finished = loops.holding(key, name), [Finished(key, value=value)]
-        loop.record(finished)
+            loops.holding(key, name).record_one(key, value)
 
     def fail(self, error: BaseException | str, key: str | None = None, *, name: str | None = None) -> None:
         """Record that the item handed out last failed: never a result, and tried again by the next attempt.

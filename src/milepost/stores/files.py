@@ -17,7 +17,8 @@ from milepost.stores.lock import WriterLock
 from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
 from milepost.stores.segments import cut_tail, keep_copy, read_segments, segment_name, segment_numbers
 
-SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES = 32 * 1024 * 1024
+"""What a journal file holds before the next begins: reading a run takes this much memory beside the index."""
 _MOST_UNSEEN_BYTES = 64 * 1024
 
 
