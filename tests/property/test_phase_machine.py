@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,7 +18,9 @@ from hypothesis.stateful import run_state_machine_as_test as check_machine
 
 import milepost
 from milepost.errors import AlreadyRecorded, InvalidArgument, NoItem, StorageError, Unrecorded
-from tests.support.phase_attempts import CHOICES, TROUBLES, Attempts, Died, opened
+from milepost.phase import loop as loop_module
+from tests.support.manager_law import Clock
+from tests.support.phase_attempts import CHOICES, TROUBLES, Attempts, Died, StandingStill, opened
 from tests.support.phase_machine import (
     DONE,
     FAILED,
@@ -354,6 +358,12 @@ class MemoryMachine(PhaseMachine):
         self.lossy = lossy and False
 
 
+def record_all(phase: milepost.Phase, keys: list[str]) -> None:
+    """Record each key as its own value."""
+    for key in keys:
+        phase.record(key, key=key)
+
+
 QUICK = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -367,6 +377,26 @@ def test_a_phase_switched_off_agrees_with_a_list_of_events() -> None:
     check_machine(MemoryMachine, settings=QUICK)
 
 
+@pytest.mark.parametrize("items", [["a", "b", "c"], ["c", "b", "a"], ["a", "longer", "c"]])
+def test_a_reader_never_shows_values_of_another_run(tmp_path: Path, items: list[str]) -> None:
+    """When the run that was read is set aside, its reader says so, whatever stands where its records stood."""
+
+    def run(items: list[str], x: int) -> None:
+        with milepost.Phase("p", store=tmp_path, params={"x": x}, on_change="restart", clock=Clock()) as phase:
+            for item in phase.each(items):
+                phase.record(f"{item} of {x}")
+
+    with patch.object(loop_module, "time", StandingStill):  # so that records of the two runs have the same length
+        run(["a", "b", "c"], 1)
+        with milepost.open("p", store=tmp_path) as reader:
+            results = reader.results()
+            run(items, 2)
+            with pytest.raises(StorageError, match="set aside"):
+                results["a"]
+            reader.refresh()
+            assert dict(reader.results()) == {item: f"{item} of 2" for item in items}
+
+
 def test_threads_that_record_in_memory_keep_their_results_apart() -> None:
     """Switched off, too, threads record by key, and each result is that of its own item."""
     keys = [f"k{n}" for n in range(2000)]
@@ -376,7 +406,7 @@ def test_threads_that_record_in_memory_keep_their_results_apart() -> None:
         with milepost.Phase("p", enabled=False) as phase:
             for _ in phase.each(keys):
                 pass
-            threads = [Thread(target=lambda mine=keys[n::4]: [phase.record(k, key=k) for k in mine]) for n in range(4)]
+            threads = [Thread(target=record_all, args=(phase, keys[n::4])) for n in range(4)]
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -6,12 +6,13 @@ import threading
 from typing import Any, Self
 
 from milepost import codec
-from milepost.errors import DamageError, ForeignRun, InvalidArgument
+from milepost.errors import CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
 from milepost.records import Record, decode_line
 from milepost.run.index import Index
-from milepost.run.manifest import PHASE_KEEPER, read_manifest
+from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
 from milepost.run.place import Place
 from milepost.stores import RunFiles
+from milepost.stores.translate import translated
 
 _LOOKS = 8
 
@@ -25,6 +26,7 @@ class ReadSession:
         self.index = Index()
         self._store = store
         self._mutex = threading.Lock()
+        self._manifest: tuple[int, float] | None = None
 
     @classmethod
     def opened(cls, place: Place) -> Self:
@@ -49,6 +51,7 @@ class ReadSession:
 
     def refresh(self) -> None:
         """Read the journal anew. A writer may be at work, so damage counts only if two looks in a row agree on it."""
+        seen = self._manifest_file()
         manifest = read_manifest(self._store)
         if manifest is None or manifest.leaving:
             raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
@@ -62,7 +65,7 @@ class ReadSession:
                 reading = self._store.read_journal(index.see)
                 damage = [] if reading is None else [one.error for one in reading.damage]
                 if not damage:
-                    self.index = index
+                    self.index, self._manifest = index, seen
                     return
                 if told == (told := [str(error) for error in damage]):
                     break
@@ -79,10 +82,34 @@ class ReadSession:
         return None if encoded is None else codec.decode(encoded)
 
     def record(self, sequence: int) -> Record:
-        """Return a record; its value is encoded."""
+        """Return a record; its value is encoded.
+
+        Raises:
+            StoreUnavailable: The run was set aside since it was read: where its journal stood may be another one's.
+        """
         with self._mutex:
-            return decode_line(self._store.read_line(sequence))
+            try:
+                line = self._store.read_line(sequence)
+            except (CorruptJournal, StoreUnavailable):
+                self._refuse_another_run()
+                raise
+            self._refuse_another_run()  # behind the line: a run that leaves says so before its first file moves
+            return decode_line(line)
 
     def close(self) -> None:
         """Let go of the files."""
         self._store.close()
+
+    def _refuse_another_run(self) -> None:
+        if self._manifest_file() != self._manifest:
+            raise StoreUnavailable(f"{self.path}: this run was set aside since it was read; call refresh().")
+
+    def _manifest_file(self) -> tuple[int, float] | None:
+        """Return what tells one manifest from the next, at the price of one look and not of a read for each record."""
+        folder = self._store.folder
+        try:
+            with translated(folder.path / MANIFEST, "look at the file"):
+                stat = folder.files.stat_name(folder.handle, MANIFEST)
+        except FileNotFoundError:
+            return None
+        return stat.inode, stat.modified
