@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from milepost.errors import Changed, InvalidArgument
@@ -14,6 +14,7 @@ from milepost.run.session import REFUSED, Session
 
 log = logging.getLogger(__name__)
 
+_MOST_TAKEN = 1000
 _SECTIONS = {"params": "parameter", "inputs": "input", "code": "code"}
 
 Description = Mapping[str, Mapping[str, str]]
@@ -60,6 +61,7 @@ class Makers:
         self._phase = phase
         self._parts: dict[str, dict[str, str]] = {}
         self._same: dict[str, set[str]] = {}
+        self._taken: dict[Hashable, tuple[str, dict[str, str]]] = {}
         self._unwritten: dict[str, Record] = {}
         for code, sequence in session.index.codes.items():
             stored = session.value(sequence)
@@ -71,10 +73,7 @@ class Makers:
         Raises:
             Changed: They were made by another function and the word is "stop".
         """
-        from milepost.fingerprint import digest_of, function_parts
-
-        parts = function_parts(function)
-        code = digest_of(parts)
+        code, parts = self._fingerprint(function)
         others = sorted(made_by - self.same_as(code))
         if others and self._on_change is OnChange.STOP:
             entry = {"code": code, "parts": parts, "accepts": others}
@@ -88,6 +87,20 @@ class Makers:
             self._know(code, parts, [])
             self._unwritten[code] = code_record(self._session, code, parts, [])
         return code
+
+    def _fingerprint(self, function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
+        """Return a function's digest and its parts; taken once per function and attempt, for it may take long."""
+        from milepost.fingerprint import digest_of, function_parts
+
+        if not isinstance(function, Hashable):
+            parts = function_parts(function)
+            return digest_of(parts), parts
+        if function not in self._taken:
+            if len(self._taken) >= _MOST_TAKEN:  # functions made in a loop are new ones each time
+                self._taken.clear()
+            parts = function_parts(function)
+            self._taken[function] = digest_of(parts), parts
+        return self._taken[function]
 
     def same_as(self, code: str) -> set[str]:
         """Return the digests that count as the same as *code*: itself, and all that were accepted for it."""

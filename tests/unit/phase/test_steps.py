@@ -6,8 +6,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import milepost
 import pytest
+
+import milepost
+import milepost.fingerprint
 from milepost.errors import InvalidArgument, NotEncodable
 
 PROMPT = "say hello"
@@ -269,3 +271,20 @@ def test_another_seed_draws_other_numbers_and_is_a_change(tmp_path: Path) -> Non
         pass
     with opened(tmp_path / "other", seed=7) as phase:
         assert phase.random("x").random() != first
+
+
+def test_a_function_is_fingerprinted_once_per_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop of calls takes the fingerprint of its function once, however many calls there are."""
+    taken = []
+    original = milepost.fingerprint.function_parts
+
+    def counted(function: Any) -> dict[str, str]:
+        taken.append(function)
+        return original(function)
+
+    monkeypatch.setattr("milepost.fingerprint.function_parts", counted)
+    provider = Provider().__call__
+    with opened(tmp_path) as phase:
+        for number in range(5):
+            phase.call(f"c{number}", provider, PROMPT)
+    assert len(taken) == 1
