@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from milepost.errors import Changed, InvalidArgument
@@ -61,7 +61,7 @@ class Makers:
         self._phase = phase
         self._parts: dict[str, dict[str, str]] = {}
         self._same: dict[str, set[str]] = {}
-        self._taken: dict[Hashable, tuple[str, dict[str, str]]] = {}
+        self._taken: dict[int, tuple[Callable[..., Any], str, dict[str, str]]] = {}
         self._unwritten: dict[str, Record] = {}
         for code, sequence in session.index.codes.items():
             stored = session.value(sequence)
@@ -92,15 +92,13 @@ class Makers:
         """Return a function's digest and its parts; taken once per function and attempt, for it may take long."""
         from milepost.fingerprint import digest_of, function_parts
 
-        if not isinstance(function, Hashable):
-            parts = function_parts(function)
-            return digest_of(parts), parts
-        if function not in self._taken:
+        taken = self._taken.get(id(function))
+        if taken is None or taken[0] is not function:
             if len(self._taken) >= _MOST_TAKEN:  # functions made in a loop are new ones each time
                 self._taken.clear()
             parts = function_parts(function)
-            self._taken[function] = digest_of(parts), parts
-        return self._taken[function]
+            taken = self._taken[id(function)] = function, digest_of(parts), parts
+        return taken[1:]
 
     def same_as(self, code: str) -> set[str]:
         """Return the digests that count as the same as *code*: itself, and all that were accepted for it."""
