@@ -61,7 +61,7 @@ class Makers:
         self._phase = phase
         self._parts: dict[str, dict[str, str]] = {}
         self._same: dict[str, set[str]] = {}
-        self._taken: dict[int, tuple[Callable[..., Any], str, dict[str, str]]] = {}
+        self._taken: dict[tuple[int, int], tuple[Callable[..., Any], str, dict[str, str]]] = {}
         self._unwritten: dict[str, Record] = {}
         for code, sequence in session.index.codes.items():
             stored = session.value(sequence)
@@ -92,12 +92,14 @@ class Makers:
         """Return a function's digest and its parts; taken once per function and attempt, for it may take long."""
         from milepost.fingerprint import digest_of, function_parts
 
-        taken = self._taken.get(id(function))
-        if taken is None or taken[0] is not function:
+        # A bound method is a new object each time it is looked up; what it is bound to is not.
+        identity = id(getattr(function, "__func__", function)), id(getattr(function, "__self__", None))
+        taken = self._taken.get(identity)
+        if taken is None:
             if len(self._taken) >= _MOST_TAKEN:  # functions made in a loop are new ones each time
                 self._taken.clear()
             parts = function_parts(function)
-            taken = self._taken[id(function)] = function, digest_of(parts), parts
+            taken = self._taken[identity] = function, digest_of(parts), parts  # kept, so that no other gets its id
         return taken[1:]
 
     def same_as(self, code: str) -> set[str]:

@@ -283,8 +283,8 @@ def test_a_function_is_fingerprinted_once_per_attempt(tmp_path: Path, monkeypatc
         return original(function)
 
     monkeypatch.setattr("milepost.fingerprint.function_parts", counted)
-    provider = Provider().__call__
+    provider = Provider()
     with opened(tmp_path) as phase:
         for number in range(5):
-            phase.call(f"c{number}", provider, PROMPT)
+            phase.call(f"c{number}", provider.__call__, PROMPT)
     assert len(taken) == 1
