@@ -249,7 +249,8 @@ def test_a_signal_behind_the_last_item_is_told(store: Path) -> None:
 
 def test_an_error_does_not_hide_the_signal(store: Path) -> None:
     """An item that fails after the signal, as its own child may have been stopped too, does not hide that the process
-    is to stop."""
+    is to stop.
+    """
     body = """
 def fail():
     send(signal.SIGINT)

@@ -138,7 +138,8 @@ def test_a_signal_at_any_operation_leaves_a_run_that_resumes(
     tmp_path: Path, prepared: str, ask: str, word: str
 ) -> None:
     """Whatever operation a signal falls on, of opening, recovery, a record or the end, it is told, nothing acknowledged
-    is lost, no handle and no handler is left, and the same process or another takes the run up."""
+    is lost, no handle and no handler is left, and the same process or another takes the run up.
+    """
     numbers, grace_seconds = ASKS[ask]
     stays = "stays" if word == "before" else "leaves"
     done = run(tmp_path / "checkpoints", SWEEP, numbers, word, prepared, str(grace_seconds), stays)

@@ -76,7 +76,7 @@ def started(store: Path, body: str, *words: str) -> Iterator[subprocess.Popen[st
 def said(process: subprocess.Popen[str], word: str) -> list[str]:
     """Wait until the process says *word*; return what it said before."""
     assert process.stdout is not None
-    lines = []
+    lines: list[str] = []
     for line in process.stdout:
         if line == word + "\n":
             return lines

@@ -21,6 +21,7 @@ from milepost.phase.pools.backlog import Backlog, Task
 from milepost.phase.pools.base import Outcome, Pool, translated
 from milepost.phase.pools.opening import Workers, open_pool
 from milepost.phase.retrying import WaitAfter, waits
+from milepost.phase.signals import whole
 from milepost.phase.work import Finished, Pending, Record
 
 log = logging.getLogger(__name__)
@@ -292,8 +293,12 @@ class _Loop:
             for task in lost:
                 self._backlog.suspect(task)
 
+    @whole
     def _leave(self) -> None:
-        """Leave in the middle: record what had finished, wait for nothing."""
+        """Leave in the middle: record what had finished, wait for nothing.
+
+        Whole, because a third signal in here would leave processes that the interpreter's end waits for.
+        """
         try:
             if not self._recording:  # a record that was broken off is not begun again
                 for future in [future for future in self._in_flight if future.done()]:

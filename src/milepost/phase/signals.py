@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -100,7 +101,7 @@ class Signals:
         """Raise what was held back."""
         if threading.get_ident() == self._main:
             _process.holding -= 1
-            if _process.at_once and not _process.holding:
+            if _process.at_once and not _process.holding and not _is_whole(sys._getframe()):
                 raise self.interrupted()
 
 
