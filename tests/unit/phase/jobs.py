@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -128,6 +129,12 @@ def _leave_a_child() -> None:
     if os.fork() == 0:
         time.sleep(600)
     os._exit(7)
+
+
+def start_a_child_and_hang(told: str) -> None:
+    child = subprocess.Popen(["sleep", "600"])
+    Path(told).write_text(str(child.pid))
+    child.wait()
 
 
 TROUBLES: dict[str, Any] = {

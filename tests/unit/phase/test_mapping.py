@@ -126,6 +126,30 @@ def test_each_start_is_told_once() -> None:
     assert started == ["0", "1", "2", "3", "4"]
 
 
+def test_an_interrupt_records_what_had_finished() -> None:
+    """An interrupt before the loop came to take in what finished leaves none of that unrecorded."""
+    record, worked = Recorder(), threading.Event()
+
+    def work(number: int) -> int:
+        worked.set()
+        return number
+
+    def interrupt() -> bool:
+        if worked.wait(0):
+            time.sleep(0.1)
+            raise KeyboardInterrupt
+        return False
+
+    def source() -> Iterator[Pending]:
+        yield Pending("a", 1)
+        worked.wait(10)
+        yield Pending("b", 2)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(work, source(), record, stopping=interrupt)
+    assert "a" in record.keys
+
+
 # --- failures ---
 
 

@@ -122,6 +122,14 @@ def test_a_late_item_is_ended_and_may_be_tried_again(tmp_path: Path) -> None:
     assert _workers() == []
 
 
+def test_what_a_worker_started_is_ended_with_it(tmp_path: Path) -> None:
+    """When a worker is ended, so is what its function had started."""
+    told = tmp_path / "pid"
+    record = _map(jobs.start_a_child_and_hang, [str(told)], timeout_seconds=1, on_error="skip")
+    assert isinstance(record.errors["0"], TimeoutError)
+    assert not psutil.pid_exists(int(told.read_text())) or psutil.Process(int(told.read_text())).status() == "zombie"
+
+
 def test_the_limit_does_not_count_the_start_of_a_process() -> None:
     """The time a process needs to start is not counted against its item."""
     assert _map(jobs.double, [1, 2, 3], timeout_seconds=0.1).values == {"0": 2, "1": 4, "2": 6}
@@ -195,6 +203,7 @@ from milepost.phase.mapping import run_all
 from milepost.phase.work import Pending
 
 def work(item):
+    print("begun", item, flush=True)
     time.sleep(item)
     return item
 
@@ -222,7 +231,7 @@ def test_a_function_of_the_main_program_works_with_the_guard(tmp_path: Path) -> 
     program = _program(tmp_path, [0.0, 0.1], 'if __name__ == "__main__": main()')
     out, err = program.communicate(timeout=60)
     assert (program.returncode, err) == (0, "")
-    assert sorted(set(out.split())) == ["0.0", "0.1", "recorded"]
+    assert sorted(set(out.split())) == ["0.0", "0.1", "begun", "recorded"]
 
 
 def test_a_missing_guard_is_explained(tmp_path: Path) -> None:
@@ -235,12 +244,12 @@ def test_a_missing_guard_is_explained(tmp_path: Path) -> None:
 
 def test_workers_end_when_the_program_is_killed(tmp_path: Path) -> None:
     """After SIGKILL of the program its workers, busy or not, end within a few seconds."""
-    program = _program(tmp_path, [0.0, 600.0], 'if __name__ == "__main__": main()')
-    assert program.stdout is not None
-    assert program.stdout.readline() == "recorded 0.0\n"
-    below = psutil.Process(program.pid).children(recursive=True)
-    program.kill()
-    program.communicate()
+    with _program(tmp_path, [0.0, 600.0], 'if __name__ == "__main__": main()') as program:
+        assert program.stdout is not None
+        begun = {program.stdout.readline(), program.stdout.readline(), program.stdout.readline()}
+        below = psutil.Process(program.pid).children(recursive=True)
+        program.kill()
+    assert "begun 600.0\n" in begun
     assert len(below) >= 2
     assert _gone(below, 5)
 
