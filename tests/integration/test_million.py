@@ -18,11 +18,13 @@ SMALL = 50_000
 MILLION = 1_000_000
 BATCH = 1000
 MOST_BYTES_PER_ITEM = 200
+MOST_WITH_FREE_BYTES_PER_ITEM = 300
+"""With what the C library keeps of memory that was freed: arrays that grow leave holes behind, which others may use."""
 CONSTANT_BYTES = 4 * 1024 * 1024
 """What reading a journal takes whatever it holds: modules that are loaded late, and buffers."""
 
 MEASURE = """
-import json, os, sys
+import ctypes, json, os, sys
 import milepost
 from milepost.phase.attempt import Attempt
 import milepost.run.session, milepost.phase.loops  # what is loaded late must not count as memory of the items
@@ -40,7 +42,10 @@ with milepost.Phase("phase_3", store=root) as phase:
     opened = resident() - before
     again = list(phase.each(f"item-{n:07d}" for n in range(count)))
     walked = resident() - before
-    print(json.dumps({"opened": opened, "walked": walked, "again": len(again), "results": len(phase.results()),
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+    held = resident() - before
+    print(json.dumps({"opened": opened, "walked": walked, "held": held, "again": len(again), "results": len(phase.results()),
                       "last": phase.results()[f"item-{count - 1:07d}"]}))
 """
 
@@ -112,8 +117,8 @@ def assert_scales(tmp_path: Path, count: int) -> dict[str, Any]:
     assert found["again"] == 0
     assert found["results"] == count
     assert found["last"] == count - 1
-    assert found["opened"] <= MOST_BYTES_PER_ITEM * count + CONSTANT_BYTES
-    assert found["walked"] <= MOST_BYTES_PER_ITEM * count + CONSTANT_BYTES
+    assert found["held"] <= MOST_BYTES_PER_ITEM * count + CONSTANT_BYTES
+    assert max(found["opened"], found["walked"]) <= MOST_WITH_FREE_BYTES_PER_ITEM * count + CONSTANT_BYTES
     operations, size, reading = cost_of_a_record(root, count)
     expected, size_of_few, _ = cost_of_a_record(few, 10)
     assert operations == expected
@@ -132,5 +137,5 @@ def test_many_items_cost_memory_by_the_item_and_a_record_costs_the_same(tmp_path
 def test_a_million_items_cost_memory_by_the_item_and_a_record_costs_the_same(tmp_path: Path) -> None:
     """Of a million items each costs at most 200 bytes to resume, and one more record costs what it always did."""
     figures = assert_scales(tmp_path, MILLION)
-    print({name: value / MILLION if name in ("opened", "walked") else value for name, value in figures.items()})
+    print({name: value / MILLION if name in ("opened", "walked", "held") else value for name, value in figures.items()})
     assert figures["operations"] < 10
