@@ -258,6 +258,25 @@ def test_an_error_of_the_record_ends_everything() -> None:
     assert len(calls) == 1
 
 
+def test_no_task_outlives_an_error_of_the_record() -> None:
+    """When a batch cannot be recorded, the tasks under way are cancelled and awaited before the error is raised."""
+    ended = []
+
+    async def hang_if_odd(number: int) -> None:
+        try:
+            await asyncio.sleep(60 if number % 2 else 0)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.append(number)
+
+    def record(_batch: Any) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run(collect(hang_if_odd, Recorder().pending(range(4)), record, limit=4))
+    assert sorted(ended) == [0, 1, 2, 3]
+
+
 # --- stopping, leaving, cancelling ---
 
 
