@@ -407,16 +407,6 @@ def no_sync_whatever_the_durability(patch: Patch) -> None:
     patch.setattr(FolderSession, "append", append)
 
 
-def only_the_newest_change_of_the_state(patch: Patch) -> None:
-    patch.setattr("milepost.phase.state.load_state", lambda session: _newest_only(session))
-
-
-def _newest_only(session: Any) -> dict[str, Any]:
-    states = session.index.states
-    change = session.value(states[-1]) if states else {}
-    return dict(change.get("set", {})) if len(states) != 1 else {}
-
-
 def states_after_the_second_dropped(patch: Patch) -> None:
     original = State.save
 
@@ -463,7 +453,6 @@ PLANTED: list[tuple[Callable[[Patch], None], Callable[[], None]]] = [
     (restart_keeps_the_index, set_aside_whole),
     (changes_not_told, told_of_changes),
     (description_never_kept, told_of_changes),
-    (only_the_newest_change_of_the_state, kept_state),
     (states_after_the_second_dropped, kept_state),
     (arguments_of_steps_ignored, computed_steps),
     (failures_never_forgotten, chunks_of_records),
