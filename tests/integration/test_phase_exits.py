@@ -301,7 +301,10 @@ def assert_one_wins(store: Path) -> None:
         words: dict[str, Any] = {}
         for process in (one, other):
             assert process.stdout is not None
-            words[process.stdout.readline().partition(" ")[0].strip()] = process
+            assert process.stderr is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            words[line.partition(" ")[0].strip()] = process
         assert set(words) == {"won", "lost"}, words
         winner = words["won"]
         assert winner.poll() is None

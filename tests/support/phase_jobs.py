@@ -49,8 +49,10 @@ def value_of(item: str) -> Any:
 
 def command(store: Path, body: str, *words: str) -> list[str]:
     """Write a job down beside *store*, and return the command that runs it."""
-    store.parent.joinpath("job.py").write_text(PRELUDE + body)
-    return [sys.executable, "-W", "error", str(store.parent / "job.py"), str(store), *words]
+    job = store.parent / "job.py"
+    if not job.exists() or job.read_text() != PRELUDE + body:  # another process may be reading it just now
+        job.write_text(PRELUDE + body)
+    return [sys.executable, "-W", "error", str(job), str(store), *words]
 
 
 def run(store: Path, body: str, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
