@@ -133,14 +133,9 @@ class Fused(Intercepted):
         raise OSError(trouble.code, os.strerror(trouble.code), operation.file)
 
     def _lose(self, operation: Operation) -> None:
-        """Lose what a failed sync should have made durable, but for the phase's own folder.
-
-        That its name may be lost by a failed sync of the folder above is an open defect of the store: it does not
-        make the folder anew, as it does with a file.
-        """
+        """Lose what a failed sync should have made durable."""
         disk, handle = self.innermost(), operation.handle
-        is_above = operation.file in ("/", str(ROOT))
-        if operation.name in {"sync", "sync_data"} and not is_above and handle is not None:
+        if operation.name in {"sync", "sync_data"} and handle is not None:
             assert isinstance(disk, SimulatedDisk), "the machine runs on a simulated disk"
             disk.lose_pending(handle)
 

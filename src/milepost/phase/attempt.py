@@ -103,10 +103,14 @@ class Attempt:
         self, function: Callable[..., Any], name: str | None, key: Key | None, version: Callable[[Any], Any] | None
     ) -> Loop:
         """Begin a loop whose results are made by *function*."""
+        code = None
+        if self.makers is not None:  # first: a refused function leaves the loop's name free
+            made_by = self._session.index.group(None if name is None else f"loop:{name}").made_by()
+            code = self.makers.admit(function, made_by)
         loop = self.begin_loop(name, key, version)
-        if self.makers is not None:
-            loop.code = self.makers.admit(function, loop.group.made_by())
-            loop.accept_only(self.makers.same_as(loop.code))
+        if self.makers is not None and code is not None:
+            loop.code = code
+            loop.accept_only(self.makers.same_as(code))
         return loop
 
     def pending(self, loop: Loop, items: Iterable[Any], *, pass_random: bool) -> Iterator[Pending]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -59,9 +60,8 @@ class Folder:
                 raise
             with cls.make(files, above) as parent, translated(path, "make the folder"):
                 try:
-                    with suppress(FileExistsError):
-                        files.make_path(os.fspath(path))
-                    parent.sync()
+                    with parent._new(partial(files.make_path, os.fspath(path)), path.name):
+                        parent.sync()
                     return cls.open(files, path)
                 except FileNotFoundError as error:
                     raise StoreUnavailable(
@@ -86,10 +86,28 @@ class Folder:
         path = self.path / name
         with translated(path, "open the folder"):
             if create:
-                with suppress(FileExistsError):
-                    self.files.make_directory(self.handle, name)
-                self.sync()
+                with self._new(partial(self.files.make_directory, self.handle, name), name):
+                    self.sync()
             return Folder(self.files, self.files.open_directory(self.handle, name), path)
+
+    @contextmanager
+    def _new(self, make: Callable[[], None], name: str) -> Iterator[None]:
+        """Make a subdirectory, which the block syncs; if that fails take it away again.
+
+        A sync that failed is told only once: whoever finds the name later could not make it durable any more.
+        """
+        made = True
+        try:
+            make()
+        except FileExistsError:
+            made = False
+        try:
+            yield
+        except Exception:
+            if made:
+                with suppress(OSError):  # the first error is the one to tell
+                    self.files.remove_directory(self.handle, name)
+            raise
 
     def close(self) -> None:
         """Let go of the handle; the folder must not be used after."""

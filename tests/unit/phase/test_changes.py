@@ -171,6 +171,10 @@ def test_changed_code_of_a_map_is_named_and_can_be_kept(tmp_path: Path) -> None:
     changed = module(tmp_path, source.format(3)).work
     with pytest.raises(milepost.Changed, match=r"code job\.work"):
         mapped(tmp_path / "s", changed)
+    with milepost.Phase("job", store=tmp_path / "s") as phase:
+        for _ in range(2):  # a refused function leaves the loop's name free
+            with pytest.raises(milepost.Changed):
+                phase.map(changed, ["a", "b"])
     assert mapped(tmp_path / "s", changed, on_change="keep") == {"a": "aa", "b": "bb"}
     assert mapped(tmp_path / "s", changed) == {"a": "aa", "b": "bb"}
 
