@@ -59,8 +59,7 @@ def test_an_interrupt_ends_what_a_factory_made() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_all(jobs.nap, record.pending([0, 300, 301]), record, executor=_make, stopping=interrupt)
     assert time.monotonic() - began < 20
-    workers = [child for child in psutil.Process().children() if "LokyProcess" in " ".join(child.cmdline())]
-    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert psutil.wait_procs(jobs.children_like("LokyProcess"), timeout=5)[1] == []
 
 
 def test_lokys_shared_executor_can_be_given() -> None:

@@ -48,8 +48,8 @@ def run_all(
 ) -> None:
     """Call *function* for all that is *pending*, and *record* what comes of it, in batches.
 
-    Returns when all is recorded, or once *stopping* said so and what was begun is recorded. Items that
-    were begun and wait for another try at that time are left without a record, as if never begun.
+    Returns when all is recorded, or once *stopping* said so and what workers are at is recorded. Items
+    that queue for a worker or wait for another try at that time are left without a record.
 
     Args:
         function: Called with the item, and with its options as keyword arguments.
@@ -124,12 +124,14 @@ class _Loop:
         self._lost: list[Task] = []  # were in flight when a whole executor broke
         self._batch: list[Finished] = []
         self._recording = False
+        self._withdrawn = False
 
     def run(self) -> None:
         """Work until nothing is left, or nothing more may be begun."""
         try:
             while self._go_on():
                 self._begin_what_fits()
+                self._withdraw_if_halting()
                 self._gather()
                 self._save()
                 self._replace_broken_pool()
@@ -186,12 +188,21 @@ class _Loop:
             self._in_flight[future] = task
             future.add_done_callback(self._done.put)
 
+    def _withdraw_if_halting(self) -> None:
+        """Take back what only queues for a worker: nobody has paid for that yet."""
+        if self._withdrawn or not self._halting():
+            return
+        self._withdrawn = True
+        for future in list(self._in_flight):
+            if self._pool.withdraw(future):
+                del self._in_flight[future]
+
     # --- what has finished ---
 
     def _gather(self) -> None:
         """Wait until something finished, and take all that did."""
-        if self._batch or (self._lost and not self._in_flight):
-            return
+        if self._batch or not (self._in_flight or self._backlog.begun):
+            return  # nothing to wait for
         try:
             self._settle(self._done.get(timeout=self._patience_seconds()))
             while True:

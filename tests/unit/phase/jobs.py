@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from milepost.phase.work import Finished, Pending
 
@@ -52,6 +55,16 @@ class Recorder:
             self.taken += 1
             self.most_open = max(self.most_open, self.taken - len(self.all))
             yield Pending(str(item), item)
+
+
+def children_like(word: str) -> list[psutil.Process]:
+    """List the living processes below this one whose command line contains *word*."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # also a zombie, which has no command line
+            if word in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def double(number: int) -> int:

@@ -51,10 +51,37 @@ def test_a_generator_is_never_drained_ahead(executor: str | None) -> None:
 
 
 def test_an_endless_generator_can_be_stopped() -> None:
-    """Once told to stop, nothing new is begun, and what was begun is recorded."""
-    record = Recorder()
-    run_all(double, record.pending(itertools.count()), record, stopping=lambda: len(record.all) >= 50)
-    assert len(record.all) == record.taken >= 50
+    """Once told to stop, nothing new is begun, and all that workers were at is recorded."""
+    record, begun = Recorder(), []
+
+    def work(number: int) -> int:
+        begun.append(str(number))
+        time.sleep(0.002)
+        return number
+
+    run_all(work, record.pending(itertools.count()), record, stopping=lambda: len(record.all) >= 50)
+    assert sorted(begun) == sorted(record.keys)
+    assert len(begun) >= 50
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_stop_takes_back_what_only_queues(own: bool) -> None:
+    """Once told to stop, the loop waits for what workers are at, and not for what queues behind it."""
+    record, begun, stop = Recorder(), [], threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        stop.set()
+        time.sleep(0.3)
+        return number
+
+    with ThreadPoolExecutor(1) as executor:
+        run_all(
+            work, record.pending(range(50)), record, workers=1, executor=None if own else executor,
+            stopping=stop.is_set,
+        )  # fmt: skip
+    assert begun == [0]
+    assert record.keys == ["0"]
 
 
 def test_what_finished_together_is_one_batch() -> None:
@@ -163,12 +190,18 @@ def test_an_interrupt_records_what_had_finished() -> None:
 
 def test_stop_records_what_was_begun_and_raises_the_failure() -> None:
     """The first failure ends the loop once all that was begun is recorded, and is raised with the item's name."""
-    record = Recorder()
+    record, begun = Recorder(), []
+
+    def work(number: int) -> int:
+        begun.append(str(number))
+        return fail_at_three(number)
+
     with pytest.raises(ValueError, match="three") as caught:
-        run_all(fail_at_three, record.pending(itertools.count()), record, workers=2)
+        run_all(work, record.pending(itertools.count()), record, workers=2)
     assert caught.value.__notes__ == ["This was raised at item '3'."]
     assert record.errors == {"3": caught.value}
-    assert len(record.keys) == record.taken < 20
+    assert sorted(record.keys) == sorted(begun)
+    assert record.taken < 20
 
 
 def test_skip_records_failures_and_goes_on() -> None:
@@ -193,14 +226,19 @@ def test_an_exit_is_never_skipped() -> None:
 
 def test_an_error_of_the_source_is_raised_after_the_record() -> None:
     """When the pending items cannot be listed further, what was begun is recorded before the error is raised."""
-    record = Recorder()
+    record, begun = Recorder(), threading.Barrier(4, timeout=10)
+
+    def work(number: int) -> int:
+        begun.wait()
+        return number
 
     def broken() -> Iterator[Pending]:
         yield from _alone(range(3))
+        begun.wait()
         raise OSError("the listing broke")
 
     with pytest.raises(OSError, match="listing broke"):
-        run_all(double, broken(), record)
+        run_all(work, broken(), record, workers=3)
     assert sorted(record.keys) == ["0", "1", "2"]
 
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 def _workers() -> list[psutil.Process]:
     """List the spawned processes below this one, without those that the standard library keeps for itself."""
-    return [child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+    return jobs.children_like("spawn_main")
 
 
 def _gone(processes: list[psutil.Process], seconds: float) -> bool:

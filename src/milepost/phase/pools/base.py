@@ -43,6 +43,9 @@ class Pool(Protocol):
     def submit(self, pending: Pending) -> Future[Outcome]:
         """Have one try made."""
 
+    def withdraw(self, future: Future[Outcome]) -> bool:
+        """Take back a try that no worker has begun. Return whether it was taken back."""
+
     def abandon(self, future: Future[Outcome]) -> None:
         """Give up a try that cannot be ended: whatever comes of it is not wanted."""
 

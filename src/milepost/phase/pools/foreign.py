@@ -99,6 +99,10 @@ class Foreign:
                 raise BrokenExecutor(str(error)) from error
             raise
 
+    def withdraw(self, future: Future[Outcome]) -> bool:
+        """See `Pool.withdraw`: Dask does not tell what has begun, and would cancel that too."""
+        return not _is_dask(self._executor) and future.cancel()
+
     def abandon(self, future: Future[Outcome]) -> None:
         """See `Pool.abandon`: until the try ends by itself, its worker is taken."""
         if not future.cancel():

@@ -74,6 +74,10 @@ class Processes:
             raise InvalidArgument(f"item {pending.key!r} cannot be sent to a process: {error}") from error
         return self._crew.submit(packed)
 
+    def withdraw(self, future: Future[Outcome]) -> bool:
+        """See `Pool.withdraw`."""
+        return future.cancel()
+
     def abandon(self, future: Future[Outcome]) -> None:
         """See `Pool.abandon`: never needed here."""
 

@@ -119,6 +119,10 @@ class Threads:
         """See `Pool.submit`."""
         return self._crew.submit(pending)
 
+    def withdraw(self, future: Future[Outcome]) -> bool:
+        """See `Pool.withdraw`."""
+        return future.cancel()
+
     def abandon(self, future: Future[Outcome]) -> None:
         """See `Pool.abandon`: the thread runs on, and another takes its place."""
         self._crew.replace(future)
