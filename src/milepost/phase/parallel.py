@@ -91,7 +91,7 @@ class Parallel:
         key: Key | None = None,
         *,
         name: str | None = None,
-        limit: int = 16,
+        limit: int = 32,
         retries: int = 0,
         timeout_seconds: float | None = None,
         on_error: str = "stop",
