@@ -18,6 +18,7 @@ contain stored values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class MilepostError(Exception):
@@ -224,7 +225,7 @@ class Changed(MilepostError):
 
     code = "changed"
 
-    def __init__(self, message: str | None = None, *, changes: Sequence[object] = ()) -> None:
+    def __init__(self, message: str | None = None, *, changes: Sequence[Any] = ()) -> None:
         """Hold the *message* and the *changes*, each with ``kind``, ``name``, ``old`` and ``new``."""
         super().__init__(message)
         self.changes = list(changes)

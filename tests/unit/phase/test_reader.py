@@ -7,8 +7,9 @@ import json
 from datetime import date
 from pathlib import Path
 
-import milepost
 import pytest
+
+import milepost
 from milepost.errors import ForeignRun, InvalidArgument
 
 
