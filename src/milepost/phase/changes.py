@@ -35,10 +35,9 @@ def settle_run(session: Session, now: Description, on_change: OnChange, phase: s
     Raises:
         Changed: Something changed and the word is "stop"; nothing was touched, and `milepost.bless` accepts it.
     """
-    described = session.index.described
-    before: Description = session.value(described) if described else {}
+    before = _described(session)
     if before == now:
-        return None if described else now
+        return None if session.index.described else now
     changes = _differences(before, now)
     if not session.index.is_empty and changes:
         if on_change is OnChange.STOP:
@@ -151,11 +150,16 @@ def accept(session: Session, change: Mapping[str, Any]) -> list[str]:
         before = [session.value(session.index.codes[one])["parts"] for one in function["accepts"]]
         changes = [one for parts in before for one in _of_code(parts, function["parts"])]
     else:
-        described = session.index.described
-        changes = _differences(session.value(described) if described else {}, change["description"])
+        changes = _differences(_described(session), change["description"])
         session.begin(change["description"])
     session.keep_document(REFUSED, None)
     return _lines(changes)
+
+
+def _described(session: Session) -> Description:
+    """Return what the run was described as last."""
+    described: Description = session.value(session.index.described) if session.index.described else {}
+    return described
 
 
 def _refuse(session: Session, change: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import logging
 from milepost.clock import Clock
 from milepost.journal import Journal
 from milepost.run.progress import Loaded, load
-from milepost.stores import RunFiles
+from milepost.stores import JournalReading, RunFiles
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +24,21 @@ def recover(store: RunFiles, run: str, *, known: bool) -> tuple[str, Loaded]:
         StorageError: The medium refused.
     """
     reading = store.recover(run, known=known)
+    tell(reading)
+    run = run if known else reading.run or run
+    loaded = load(store, run)
+    loaded.damage += [damaged.error for damaged in reading.damage]
+    return run, loaded
+
+
+def tell(reading: JournalReading) -> None:
+    """Log what a recovered journal lost, and what else in it is not as it was written."""
     for damaged in reading.damage:
         log.error(
             "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
         )
     for warning in reading.warnings:
         log.warning("%s", warning)
-    run = run if known else reading.run or run
-    loaded = load(store, run)
-    loaded.damage += [damaged.error for damaged in reading.damage]
-    return run, loaded
 
 
 def open_journal(store: RunFiles, clock: Clock, loaded: Loaded) -> Journal:

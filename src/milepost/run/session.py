@@ -16,6 +16,7 @@ from milepost.records import Kind, Position, Record, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
+from milepost.run.recovery import tell
 from milepost.run.shared import forget, manifest_or_none, registered
 from milepost.stores import Durability, RunFiles
 
@@ -251,12 +252,7 @@ class FolderSession:
         self.index = Index()
         run = manifest.run if manifest else self._place.files.token()
         reading = self._store.recover(run, known=manifest is not None, visit=self.index.see, refuse_damage=not salvage)
-        for damaged in reading.damage:
-            log.error(
-                "%s It is kept as *.quarantine; the run goes on behind record %d.", damaged.error, reading.end.sequence
-            )
-        for warning in reading.warnings:
-            log.warning("%s", warning)
+        tell(reading)
         self.run = run if manifest else reading.run or run
         self._position = reading.end
         if manifest is None:
