@@ -53,7 +53,7 @@ class Attempt:
             session.begin(description)
             session.keep_document(REFUSED, None)
             self.makers = Makers(session, settings.on_change, settings.name)
-        self.loops = Loops(session, session.path)
+        self.loops = Loops(session)
         self.steps = Steps(session, self.makers, digests.of_value if digests else lambda _: "")
         self.state = State(session)
         for one in self.steps.ambiguous():

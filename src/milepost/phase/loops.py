@@ -19,10 +19,10 @@ from milepost.run.session import Session
 class Loops:
     """The loops that this attempt has begun."""
 
-    def __init__(self, session: Session, path: str) -> None:
-        """Begin none yet; *path* names the phase in messages."""
+    def __init__(self, session: Session) -> None:
+        """Begin none yet."""
         self._session = session
-        self._path = path
+        self._path = session.path
         self._loops: dict[str | None, Loop] = {}
         self._active: Loop | None = None
         self._thread: int | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import Any, Self
 
-from milepost import codec
 from milepost.errors import CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
 from milepost.records import Record, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
 from milepost.run.place import Place
+from milepost.run.session import value_of
 from milepost.stores import RunFiles
 from milepost.stores.translate import translated
 
@@ -78,8 +78,7 @@ class ReadSession:
             CorruptJournal: It is no longer what was written.
             NotDecodable: It holds a class that is not registered here.
         """
-        encoded = self.record(sequence).value
-        return None if encoded is None else codec.decode(encoded)
+        return value_of(self.record(sequence))
 
     def record(self, sequence: int) -> Record:
         """Return a record; its value is encoded.

@@ -46,6 +46,15 @@ class Recorded(Protocol):
         """Return a record; its value is encoded."""
 
 
+def value_of(record: Record) -> Any:
+    """Return the decoded value of a record, None where it has none.
+
+    Raises:
+        NotDecodable: It holds a class that is not registered here.
+    """
+    return None if record.value is None else codec.decode(record.value)
+
+
 class Session(Recorded, Protocol):
     """What a `Phase` needs of its run: kept in a folder, or in memory where Milepost is switched off."""
 
@@ -202,8 +211,7 @@ class FolderSession:
             CorruptJournal: It is no longer what was written.
             NotDecodable: It holds a class that is not registered here.
         """
-        encoded = self.record(sequence).value
-        return None if encoded is None else codec.decode(encoded)
+        return value_of(self.record(sequence))
 
     def record(self, sequence: int) -> Record:
         """Return a record; its value is encoded."""
