@@ -1,0 +1,43 @@
+"""The command's face: which commands there are, and how an error becomes an exit code."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from milepost.cli import looking
+from milepost.cli.common import tell
+from milepost.errors import MilepostError
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+for commands in (looking,):
+    commands.register(app)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"milepost {version('milepost')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _face(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    """Crash-proof progress checkpoints: plan, run, watch, inspect and prove long jobs."""
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    try:
+        app(prog_name="milepost", standalone_mode=True)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except MilepostError as error:
+        return tell(error)
+    return 0

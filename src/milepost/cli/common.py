@@ -1,0 +1,69 @@
+"""What all commands share: exit codes, options, and how errors and names from the store are told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from milepost.errors import Changed, ContentionError, DamageError, MilepostError, StorageError
+
+DIFFERENT, USAGE, CHANGED, DAMAGED, MEDIUM, BUSY = 1, 2, 3, 65, 74, 75
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0    done
+  1    there is a difference, a failure, or something left to do; the output tells what
+  2    the command line is wrong, or there is nothing of that name
+  3    code, parameters or inputs changed; the output tells what, and how to go on
+  65   something stored is damaged; the output tells what
+  74   the medium refused; put it right and run the same command again
+  75   another process is at it; try again later
+  130  stopped by Ctrl-C (128 + signal for others); the command that goes on is printed
+"""
+"""The one table of exit codes, shown by every command's help."""
+
+Root = Annotated[Path, typer.Option("--dir", help="The checkpoint folder.", show_default=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+PhaseName = Annotated[str, typer.Argument(help="The phase's name.")]
+
+DEFAULT_ROOT = Path("checkpoints")
+
+
+def help_of(text: str, example: str) -> str:
+    """Return the help of a command: what it does, an example to copy, and the exit codes."""
+    return f"{text}\n\n\b\nExample:\n  {example}\n{EXIT_CODES}"
+
+
+def print_json(document: Any) -> None:
+    """Print a document of plain JSON values."""
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def complain(*lines: str) -> None:
+    """Print lines to standard error, with what the store holds in them escaped."""
+    for line in lines:
+        typer.echo(escaped(line), err=True)
+
+
+def escaped(text: str) -> str:
+    """Return text from the store such that it cannot steer a terminal; newlines stay."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def code_of(error: MilepostError) -> int:
+    """Return the exit code that tells what to do about *error*."""
+    kinds = ((StorageError, MEDIUM), (ContentionError, BUSY), (DamageError, DAMAGED), (Changed, CHANGED))
+    return next((code for kind, code in kinds if isinstance(error, kind)), USAGE)
+
+
+def tell(error: MilepostError) -> int:
+    """Print what went wrong, and return the exit code."""
+    sys.stderr.write(f"milepost: {escaped(str(error))}\n")
+    return code_of(error)
