@@ -13,6 +13,7 @@ from milepost import codec
 from milepost.clock import Clock
 from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.records import Kind, Position, Record, decode_line
+from milepost.run.handover import settled
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
@@ -143,10 +144,7 @@ class FolderSession:
             ForeignRun: The folder is kept by a `CheckpointManager`.
             StorageError: The medium refused.
         """
-        manifest = manifest_or_none(self._store)
-        if manifest is not None and manifest.leaving:
-            set_aside(self._store, manifest)
-            manifest = None
+        manifest = settled(self._store, manifest_or_none(self._store))
         _refuse_foreign(self._place, self._store, manifest)
         self._start(manifest, salvage=salvage)
 
