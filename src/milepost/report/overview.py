@@ -17,7 +17,7 @@ from milepost.run import Loaded, load_current
 from milepost.run.index import CALLS, STEPS, Index
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import folder_name
-from milepost.run.subject import Subject, looked_at, runs_aside, stored_value
+from milepost.run.subject import Subject, is_bare, looked_at, runs_aside, stored_value
 from milepost.stores import RunFiles
 from milepost.stores.translate import error_for, translated
 
@@ -142,7 +142,7 @@ def _reported(root: Path, path: Path, now: float) -> PhaseReport:
 def _phase(subject: Subject, path: Path, now: float) -> PhaseReport:
     found = subject.store.names()
     if subject.keeper is None and subject.manifest is None:
-        foreign = not set(found) <= {"lock", RUNS}
+        foreign = not is_bare(found)
         return PhaseReport(subject.phase, str(path), foreign=foreign, runs=_runs(path))
     facts = _items_of(subject, now) if subject.keeper == PHASE_KEEPER else _progress_of(subject, now)
     manifest = subject.manifest

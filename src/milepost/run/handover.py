@@ -1,6 +1,6 @@
 """How one run takes the place of another: at every moment either the old one or the new one is the phase's.
 
-1. The new run is made whole below ``runs/``; its manifest says so until it is (``making``).
+1. The new run is made whole below ``runs/``; its manifest says that it counts for nothing yet (``making``).
 2. The old run's manifest says that it leaves and who comes. **From here on the new run is the phase's**: readers
    find it below ``runs/``.
 3. The old run's files move below ``runs/``. The manifest becomes the new run's (``arriving``).
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from milepost.errors import CorruptDocument, NotDecodable
+from milepost.fs import TEMPORARY_SUFFIX
 from milepost.run.manifest import (
     ARRIVED,
     ARRIVING,
@@ -33,6 +34,7 @@ from milepost.run.manifest import (
     write_manifest,
 )
 from milepost.stores import RunFiles
+from milepost.stores.folder import Folder
 from milepost.stores.lock import LOCK_NAME
 
 
@@ -69,7 +71,7 @@ def settled(store: RunFiles, manifest: Manifest | None) -> Manifest | None:
 def staged(store: RunFiles, manifest: Manifest, *, named: bool = False) -> Iterator[tuple[str, RunFiles]]:
     """Make a run below ``runs/`` in the block, under a folder name that is given with its store.
 
-    It counts for nothing until the block ends; if the block fails, it goes.
+    It counts for nothing until `take_over`, or where it is *named* until the block ends; if the block fails, it goes.
 
     Args:
         store: The phase's folder, locked and settled.
@@ -83,7 +85,8 @@ def staged(store: RunFiles, manifest: Manifest, *, named: bool = False) -> Itera
             write_manifest(run, manifest._replace(stage=MAKING))
             yield name, run
             run.close_journal()
-            write_manifest(run, manifest)
+            if named:
+                write_manifest(run, manifest)
         except Exception:
             run.close(clean=False)
             with suppress(OSError, NotDecodable):
@@ -153,9 +156,14 @@ def half_made(store: RunFiles) -> list[str]:
                 manifest = None
                 with suppress(CorruptDocument, NotDecodable):  # a damaged one is no half made one
                     manifest = read_manifest(RunFiles(one))
-                if (manifest is not None and manifest.stage == MAKING) or not one.names():
+                if (manifest is not None and manifest.stage == MAKING) or is_empty(one):
                     found.append(name)
     return found
+
+
+def is_empty(folder: Folder) -> bool:
+    """Tell whether a folder holds nothing but files in the making."""
+    return all(name.endswith(TEMPORARY_SUFFIX) for name in folder.names())
 
 
 def present(store: RunFiles) -> RunFiles:

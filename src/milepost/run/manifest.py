@@ -156,7 +156,7 @@ def announce(store: RunFiles, successor: str) -> None:
     with store.folder.child(RUNS) as runs, runs.child(successor) as source:
         manifest = read_manifest(RunFiles(source))
     assert manifest is not None, "a run that may come has a manifest"
-    write_manifest(store, manifest._replace(successor=successor, stage=ARRIVING))
+    write_manifest(store, manifest._replace(leaving=False, aside=None, successor=successor, stage=ARRIVING))
 
 
 def free_name(taken: list[str], run: str) -> str:

@@ -12,14 +12,15 @@ import orjson
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, InvalidArgument
-from milepost.fs import current
+from milepost.fs import TEMPORARY_SUFFIX, current
 from milepost.records import Kind, is_kind
-from milepost.run.handover import settled
+from milepost.run.handover import is_empty, settled
 from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import Place
 from milepost.run.session import DIGESTS, REFUSED
 from milepost.run.shared import manifest_or_none
 from milepost.stores import RunFiles
+from milepost.stores.lock import LOCK_NAME
 
 SEALED = (REFUSED, DIGESTS)
 """Documents of a run that are one sealed line each."""
@@ -90,7 +91,7 @@ def runs_aside(store: RunFiles) -> list[str]:
         for name in runs.names():
             with suppress(FileNotFoundError, CorruptDocument), runs.child(name) as one:
                 own = read_manifest(RunFiles(one))
-                if name == coming or not one.names() or (own is not None and own.stage == MAKING):
+                if name == coming or is_empty(one) or (own is not None and own.stage == MAKING):
                     continue
             found.append(name)
     return found
@@ -128,7 +129,12 @@ def held(root: Path, phase: str, clock: Clock, *, make: bool = False) -> Iterato
 def _is_of_ours(store: RunFiles) -> bool:
     """Tell whether a folder may be a phase's: no lock is put into a stranger's."""
     names = store.names()
-    return keeper_by_names(names) is not None or not {"lock", RUNS, MANIFEST}.isdisjoint(names)
+    return keeper_by_names(names) is not None or not {LOCK_NAME, RUNS, MANIFEST}.isdisjoint(names)
+
+
+def is_bare(names: list[str]) -> bool:
+    """Tell whether a folder with files of these *names* is a phase's without a run: cleared, or not begun."""
+    return all(name in (LOCK_NAME, RUNS) or name.endswith(TEMPORARY_SUFFIX) for name in names)
 
 
 def keeper_by_names(names: list[str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +13,11 @@ import orjson
 from milepost import checkpoint
 from milepost.checkpoint import Head, is_checkpoint_name, stored_parts
 from milepost.clock import Clock, SystemClock
-from milepost.errors import CorruptDocument, InvalidArgument
-from milepost.fs import current
+from milepost.errors import InvalidArgument
 from milepost.records import Kind, Position, Record, decode_line, is_kind
 from milepost.run import load_current
 from milepost.run.handover import staged, sweep, take_over
-from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, Origin, read_manifest, write_manifest
-from milepost.run.place import Place
+from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, Origin, write_manifest
 from milepost.run.session import DIGESTS
 from milepost.run.subject import Subject, held, looked_at, stored_value
 from milepost.stores import RunFiles
@@ -70,15 +67,13 @@ def fork(
     if sum(point is not None for point in (checkpoint_name, item, record)) != 1:
         raise InvalidArgument(f"{phase}: name one point to fork from: a checkpoint, an item, or a record.")
     clock = clock or SystemClock()
-    begun = _is_begun(root, phase)
-    if not begun:
-        with looked_at(root, phase) as subject:  # a wrong point is told without a lock, and nothing is touched
+    with looked_at(root, phase) as subject:  # a wrong point is told without a lock, and nothing is touched
+        done = _done_already(subject, checkpoint_name, item, record)
+        if done is None:
             _point_of(subject, checkpoint_name, item, loop, record)
     with held(root, phase, clock) as subject:
-        origin = subject.manifest.origin if begun and subject.manifest else None
-        if origin is not None and _is_wanted(origin, checkpoint_name, item, record):
-            assert subject.manifest is not None, "it has an origin"
-            return Forked(phase, subject.manifest.run, origin._asdict(), origin.sequence, origin.run)
+        if done is not None:
+            return done
         sweep(subject.store)
         origin, fill = _point_of(subject, checkpoint_name, item, loop, record)
         keeper = subject.keeper or MANAGER_KEEPER
@@ -97,23 +92,22 @@ def fork(
 Fill = Callable[[RunFiles, Manifest, Clock], int]
 
 
-def _is_begun(root: Path, phase: str) -> bool:
-    """Tell whether a killed process left one run taking another's place."""
-    store = Place(current(), root, phase).folder()
-    if store is None:
-        return False
-    with store.folder, suppress(CorruptDocument):
-        manifest = read_manifest(store)
-        return manifest is not None and manifest.successor is not None
-    return False
-
-
-def _is_wanted(origin: Origin, checkpoint_name: str | None, item: str | None, record: int | None) -> bool:
-    """Tell whether a fork that a killed process had begun is the one that is asked for again."""
+def _done_already(subject: Subject, checkpoint_name: str | None, item: str | None, record: int | None) -> Forked | None:
+    """Return the fork that is asked for where a killed process has made it, or begun it, and nothing came since."""
+    manifest = subject.manifest
+    if manifest is None or manifest.origin is None:
+        return None
+    origin = manifest.origin
     if checkpoint_name is not None:
         named = origin.checkpoint or ""
-        return checkpoint_name == named or f"_iter{checkpoint_name}" in named
-    return origin.item == item if item is not None else origin.item is None and origin.sequence + 1 == record
+        same = named == checkpoint_name or f"_iter{checkpoint_name}.json" in named
+    else:
+        same = origin.item == item if item is not None else origin.item is None and origin.sequence + 1 == record
+    reading = subject.store.read_journal() if same else None
+    kept = 1 if origin.checkpoint is not None else origin.sequence
+    if reading is None or reading.damage or reading.end.sequence != kept:
+        return None
+    return Forked(subject.phase, manifest.run, origin._asdict(), kept, origin.run)
 
 
 def _point_of(

@@ -17,7 +17,7 @@ from milepost.run.handover import staged, sweep, take_over
 from milepost.run.index import Index
 from milepost.run.manifest import PHASE_KEEPER, Manifest, Origin
 from milepost.run.place import folder_name
-from milepost.run.subject import Subject, held, looked_at, stored_value
+from milepost.run.subject import Subject, held, is_bare, looked_at, stored_value
 from milepost.stores import RunFiles
 from milepost.upkeep import archive
 from milepost.upkeep.archive import JOURNAL, RUN, Member, RunFacts
@@ -175,6 +175,8 @@ def _unpacked(
             for entry, _ in mine:
                 for _ in tape.pieces(entry):
                     pass
+            with held(root, phase, clock):  # what a killed process had begun is finished
+                pass
             done.append(Imported(phase, facts.run or "", facts.records, was_there=True, aside=facts.aside is not None))
             continue
         with held(root, phase, clock, make=True) as subject:
@@ -265,7 +267,7 @@ def _current(subject: Subject, clock: Clock) -> Manifest | None:
         return subject.manifest
     if subject.keeper is not None:
         return named(subject, "", clock)
-    if not set(subject.store.names()) <= {"lock", "runs"}:
+    if not is_bare(subject.store.names()):
         raise InvalidArgument(f"{subject.path}: this folder holds files that are not Milepost's; nothing was imported.")
     return None
 
@@ -288,7 +290,7 @@ def _refuse_existing(root: Path, phase: str) -> None:
     with suppress(FileNotFoundError):
         try:
             with looked_at(root, phase) as subject:
-                taken = subject.manifest is not None or not set(subject.store.names()) <= {"lock", "runs"}
+                taken = subject.manifest is not None or not is_bare(subject.store.names())
         except InvalidArgument:
             return
         if taken:
