@@ -14,6 +14,7 @@ from milepost.clock import Clock
 from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.fs import Content
 from milepost.records import Kind, Position, Record, chain_of, decode_line
+from milepost.run.handover import settled
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
@@ -155,10 +156,7 @@ class FolderSession:
             ForeignRun: The folder is kept by a `CheckpointManager`.
             StorageError: The medium refused.
         """
-        manifest = manifest_or_none(self._store)
-        if manifest is not None and manifest.leaving:
-            set_aside(self._store, manifest)
-            manifest = None
+        manifest = settled(self._store, manifest_or_none(self._store))
         _refuse_foreign(self._place, self._store, manifest)
         self._start(manifest, salvage=salvage)
 

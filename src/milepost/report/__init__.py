@@ -1,0 +1,26 @@
+"""What a checkpoint folder holds, told to people and machines. Reads only; takes no lock."""
+
+from milepost.report.contents import (
+    Items,
+    Latest,
+    checkpoint,
+    item,
+    items,
+    latest,
+    record,
+)
+from milepost.report.overview import PhaseReport, RunReport, names, phases
+
+__all__ = [
+    "Items",
+    "Latest",
+    "PhaseReport",
+    "RunReport",
+    "checkpoint",
+    "item",
+    "items",
+    "latest",
+    "names",
+    "phases",
+    "record",
+]
