@@ -10,12 +10,15 @@ from milepost.report.contents import (
     record,
 )
 from milepost.report.overview import PhaseReport, RunReport, names, phases
+from milepost.report.status import PhaseStatus, RunState, status
 
 __all__ = [
     "Items",
     "Latest",
     "PhaseReport",
+    "PhaseStatus",
     "RunReport",
+    "RunState",
     "checkpoint",
     "item",
     "items",
@@ -23,4 +26,5 @@ __all__ = [
     "names",
     "phases",
     "record",
+    "status",
 ]

@@ -14,7 +14,7 @@ from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptCheckpoint, CorruptDocument, InvalidArgument, MilepostError
 from milepost.records import decode_line
 from milepost.run import Loaded, load_current
-from milepost.run.index import CALLS, STEPS, Index
+from milepost.run.index import Index
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import folder_name
 from milepost.run.subject import Subject, is_bare, looked_at, runs_aside, stored_value
@@ -182,7 +182,6 @@ def _items_of(subject: Subject, now: float) -> dict[str, Any]:
     index = Index()
     reading = subject.store.read_journal(index.see)
     last = decode_line(reading.last) if reading and reading.last else None
-    loops = [group for label, group in index.groups.items() if label not in (STEPS, CALLS)]
     damage = [str(one.error) for one in reading.damage] if reading else []
     try:
         read_manifest(subject.store)
@@ -193,8 +192,8 @@ def _items_of(subject: Subject, now: float) -> dict[str, Any]:
         "age_hours": max(0.0, now - last.time) / _SECONDS_PER_HOUR if last else None,
         "records": reading.count if reading else 0,
         "damage": damage,
-        "done": sum(group.done for group in loops),
-        "failed": sum(len(group.failed) for group in loops),
+        "done": index.done,
+        "failed": index.failed,
         "complete": index.completed > 0,
     }
 
