@@ -106,6 +106,9 @@ def _verified(tape: Tape) -> list[RunFacts]:
     for run in runs:
         if run.count != run.facts.records or (run.count and run.position.chain != run.facts.chain):
             raise tape.wrong("a journal does not end where it is said to end")
+        index = run.index
+        if run.facts.keeper != PHASE_KEEPER and (index.groups or index.completed or index.intents or index.codes):
+            raise tape.wrong("a run in it is not of the kind that it says")
         _checked_name(run.facts.phase)
     return [run.facts for run in runs]
 
@@ -135,7 +138,7 @@ def _verify_member(tape: Tape, entry: Entry, runs: list[_Run]) -> None:
         data = tape.whole(entry)
         if member.part == "checkpoints":
             head = decode(member.name, data, lambda _: None).head
-            if head.run not in (None, run.facts.run):
+            if head.run not in (None, run.facts.run) or run.facts.keeper == PHASE_KEEPER:
                 raise tape.wrong(f"{member.name} belongs to another run")
 
 
