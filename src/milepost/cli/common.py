@@ -88,9 +88,13 @@ def confirmed(question: str, *, yes: bool) -> bool:
     """
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _at_terminal():
         raise InvalidArgument("nobody is there to be asked, so nothing was changed; say --yes to do it.")
     return typer.confirm(question)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def size_text(size_bytes: float) -> str:
