@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from milepost.errors import Forked, Interrupted
-from milepost.fs import current
+from milepost.events import Event
+from milepost.fs import current, drill_listener
 from milepost.phase.changes import Makers, settle_run
 from milepost.phase.command import again
 from milepost.phase.completion import complete
 from milepost.phase.digests import Digests
 from milepost.phase.draws import numpy_random_of, random_of
-from milepost.phase.loop import DigestOf, Loop
+from milepost.phase.loop import DigestOf, Loop, Tell
 from milepost.phase.loops import Loops
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
@@ -53,8 +55,9 @@ class Attempt:
             session.begin(description)
             session.keep_document(REFUSED, None)
             self.makers = Makers(session, settings.on_change, settings.name)
-        self.loops = Loops(session)
-        self.steps = Steps(session, self.makers, digests.of_value if digests else lambda _: "")
+        tell = _teller(settings.name) if digests is not None else None
+        self.loops = Loops(session, tell)
+        self.steps = Steps(session, self.makers, digests.of_value if digests else lambda _: "", tell)
         self.state = State(session)
         for one in self.steps.ambiguous():
             log.warning("%s: call %r was sent and not answered%s.", session.path, one.key, priced(one.cost_usd))
@@ -163,6 +166,11 @@ class Attempt:
             self._generators = {one: kept for one, kept in self._generators.items() if one[:2] == asked[:2]}
             self._generators[asked] = make(self.settings.seed, self.settings.name, loop.name, held)
         return cast("Generator", self._generators[asked])
+
+
+def _teller(phase: str) -> Tell | None:
+    hear = drill_listener()
+    return None if hear is None else lambda kind, **told: hear(Event(kind, phase, time.time(), **told))
 
 
 @whole

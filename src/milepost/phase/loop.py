@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
+from milepost.events import EventKind
 from milepost.phase.work import Finished, Key
 from milepost.records import Kind, Record, digest
 from milepost.run.index import short
@@ -18,6 +19,7 @@ _UNSEEN, _HANDED_OUT, _DONE, _FAILED = range(4)
 _LONGEST_MESSAGE = 2000
 
 DigestOf = Callable[[Any], str | None]
+Tell = Callable[..., None]
 
 
 class Handed(NamedTuple):
@@ -44,6 +46,7 @@ class Loop:
         self._session = session
         self._key = key
         self._digest_of = digest_of
+        self.tell: Tell | None = None
         self._order = array("I")
         self._status = bytearray()
 
@@ -74,6 +77,7 @@ class Loop:
                 continue
             status[ordinal] = _HANDED_OUT
             self.handed[key] = Handed(input_digest, time.monotonic())
+            self._told(EventKind.STARTED, key)
             yield key, item
 
     def accept_only(self, codes: Iterable[str]) -> None:
@@ -143,6 +147,7 @@ class Loop:
             is_done = record.kind is Kind.DONE
             self._status[self.group.ordinals[record.key]] = _DONE if is_done else _FAILED
             self.with_value += is_done
+            self._told(EventKind.DONE if is_done else EventKind.FAILED, record.key)
         if refused is not None:
             recorded = {record.key for record in records}
             self.handed.update({key: handed for key, handed in claimed.items() if key not in recorded})
@@ -166,6 +171,11 @@ class Loop:
             raise
         self._status[self.group.ordinals[key]] = _DONE
         self.with_value += 1
+        self._told(EventKind.DONE, key)
+
+    def _told(self, kind: EventKind, key: str) -> None:
+        if self.tell is not None:
+            self.tell(kind, key=key, loop=self.name)
 
     def _record(self, one: Finished, handed: Handed) -> Record:
         kind, value = Kind.DONE, one.value

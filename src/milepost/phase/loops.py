@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from milepost.errors import InvalidArgument, NoItem
-from milepost.phase.loop import DigestOf, Loop
+from milepost.phase.loop import DigestOf, Loop, Tell
 from milepost.phase.results import Results
 from milepost.phase.work import Finished, Key
 from milepost.records import digest
@@ -19,8 +19,9 @@ from milepost.run.session import Session
 class Loops:
     """The loops that this attempt has begun."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, tell: Tell | None = None) -> None:
         """Begin none yet."""
+        self._tell = tell
         self._session = session
         self._path = session.path
         self._loops: dict[str | None, Loop] = {}
@@ -41,6 +42,7 @@ class Loops:
         if key is not None and not callable(key):
             raise InvalidArgument(f"key={key!r}: a function from item to text is needed.")
         loop = self._loops[name] = Loop(self._session, name, key, digest_of)
+        loop.tell = self._tell
         return loop
 
     def one_by_one(self, loop: Loop, items: Iterable[Any], check: Callable[[], None]) -> Iterator[Any]:

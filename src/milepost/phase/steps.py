@@ -11,8 +11,9 @@ from typing import Any
 
 from milepost import codec
 from milepost.errors import InvalidArgument, NotEncodable
+from milepost.events import EventKind
 from milepost.phase.changes import Makers
-from milepost.phase.loop import told
+from milepost.phase.loop import Tell, told
 from milepost.phase.results import Results
 from milepost.phase.work import Ambiguous, Happened
 from milepost.records import Kind, Record, digest
@@ -29,8 +30,11 @@ ItemDigest = Callable[[Any], str | None]
 class Steps:
     """The steps and calls of one attempt."""
 
-    def __init__(self, session: Session, makers: Makers | None, item_digest: ItemDigest) -> None:
+    def __init__(
+        self, session: Session, makers: Makers | None, item_digest: ItemDigest, tell: Tell | None = None
+    ) -> None:
         """Work in *session*; *makers* judges functions, None where Milepost is switched off."""
+        self._tell = tell or (lambda *_, **__: None)
         self._session = session
         self._makers = makers
         self._item_digest = item_digest
@@ -76,6 +80,8 @@ class Steps:
             self._session.append(
                 [*self._declared(code), self._session.made(Kind.INTENT, key, intent, group=CALLS, input=given)]
             )
+            sent = {"key": key, "call_id": call_id, "cost_usd": cost_usd}
+            self._tell(EventKind.SENT, **sent)
             try:
                 value = function(*args, call_id=call_id, **kwargs)
             except Exception as error:
@@ -84,8 +90,10 @@ class Steps:
                 self._session.append(
                     [self._session.made(Kind.FAILED, key, failure, group=CALLS, seconds=seconds, input=given)]
                 )
+                self._tell(EventKind.UNANSWERED, **sent)
                 raise
             self._record(CALLS, key, value, given, code, since)
+            self._tell(EventKind.ANSWERED, **sent)
             return value
 
     def ambiguous(self) -> list[Ambiguous]:
