@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from milepost.cli import looking
+from milepost.cli import drilling, looking
 from milepost.cli.common import tell
 from milepost.errors import MilepostError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-for commands in (looking,):
+for commands in (looking, drilling):
     commands.register(app)
 
 
