@@ -162,11 +162,13 @@ class Drill:
         if not differing:
             return runs.first
         self._differ(Difference(list(differing.values()), self._command([])))
+        ignored = shlex.join([word for name in differing for word in ("--ignore", _literally(name))])
+        self.report.notes.append(f"what may differ from run to run can be left out: {ignored}")
         kept = {name: it for name, it in runs.first.files.items() if name not in differing}
         if not self._settings.keep_going or not kept:
             return None
-        ignored = (*self._settings.ignore, *map(_literally, differing))
-        selection = runs.first.selection._replace(ignored=ignored)
+        left_out = (*self._settings.ignore, *map(_literally, differing))
+        selection = runs.first.selection._replace(ignored=left_out)
         return runs.first._replace(files=kept, selection=selection)
 
     # --- the experiments
@@ -212,10 +214,10 @@ class Drill:
         report.tried, report.attempts = len(outcomes), sum(outcome.attempts for _, outcome in outcomes)
         report.unreached = sum(not outcome.reached for _, outcome in outcomes)
         report.ambiguous = sorted({text for _, outcome in outcomes for text in outcome.ambiguous})
-        for _, outcome in sorted(outcomes, key=lambda one: one[0]):
-            if outcome.texts:
-                words = outcome.experiment.words()
-                self._differ(Difference(outcome.texts, self._command(words), str(outcome.experiment), outcome.said))
+        differing = [outcome for _, outcome in sorted(outcomes, key=lambda one: one[0]) if outcome.texts]
+        for outcome in differing if self._settings.keep_going else differing[:1]:
+            words = self._command(outcome.experiment.words())
+            self._differ(Difference(outcome.texts, words, str(outcome.experiment), outcome.said))
         if report.unreached:
             report.notes.append(f"in {report.unreached} experiments the job ended before its moment came")
         if report.verdict is Verdict.IDENTICAL and report.tried and report.unreached == report.tried:

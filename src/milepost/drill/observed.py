@@ -17,18 +17,29 @@ Item = tuple[str, str | None, str]
 
 
 class Payment(NamedTuple):
-    """A call that was sent more than once; *lost* tells that nobody knows whether the first was answered."""
+    """A call that was sent again: behind its answer, or (*unanswered*) while nobody knows whether it was answered.
+
+    With the *same_id* a provider that honours ids bills such a call once.
+    """
 
     phase: str
     key: str
     cost_usd: float | None
-    lost: bool
+    unanswered: bool
+    same_id: bool
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether a provider can still bill it once."""
+        return self.unanswered and self.same_id
 
     def __str__(self) -> str:
         price = "" if self.cost_usd is None else f": ${self.cost_usd:.2f}"
-        if self.lost:
-            return f"call {self.key!r} of {self.phase} was sent, not answered, and sent again with its id{price}"
-        return f"call {self.key!r} of {self.phase} was paid twice{price}"
+        call = f"call {self.key!r} of {self.phase}"
+        if self.ambiguous:
+            return f"{call} was sent, not answered, and sent again with its id{price}"
+        how = "under another id, so that no provider can know it" if self.unanswered else "although it was answered"
+        return f"{call} was paid twice{price}, sent again {how}"
 
 
 class Observation(NamedTuple):
@@ -61,8 +72,8 @@ def observe(controls: Iterable[Path]) -> Observation:
     return Observation(
         started,
         +needless,
-        [one for one in payments if not one.lost],
-        [one for one in payments if one.lost],
+        [one for one in payments if not one.ambiguous],
+        [one for one in payments if one.ambiguous],
         sum(event["kind"] == EventKind.SENT for story in calls.values() for event in story),
     )
 
@@ -72,8 +83,9 @@ def _payments(story: Sequence[dict[str, Any]]) -> Iterator[Payment]:
     before: dict[str, Any] | None = None
     for event in story:
         if before is not None and event["kind"] == EventKind.SENT and before["kind"] != EventKind.UNANSWERED:
-            lost = before["kind"] == EventKind.SENT and before["call_id"] == event["call_id"]
-            yield Payment(event["phase"], event["key"], before["cost_usd"], lost)
+            unanswered = before["kind"] == EventKind.SENT
+            same_id = before["call_id"] == event["call_id"]
+            yield Payment(event["phase"], event["key"], before["cost_usd"], unanswered, same_id)
         before = event
 
 

@@ -16,6 +16,8 @@ from milepost.fs.installed import DRILL_VARIABLE
 from milepost.fs.trees import open_to_fill
 
 _TAIL_BYTES = 4000
+_PATIENCE_SECONDS = 10.0
+"""How long to wait for killed processes to go: one that hangs in the system cannot be killed."""
 
 
 class Stopped(Exception):
@@ -139,7 +141,9 @@ def end_all(control: Path, session: int | None = None) -> None:
 
     Looked for again until none is left: a process may start another while it is looked for.
     """
-    while found := list(_belonging(os.fsencode(f"{DRILL_VARIABLE}={control}"), session)):
+    until = time.monotonic() + _PATIENCE_SECONDS
+    variable = os.fsencode(f"{DRILL_VARIABLE}={control}")
+    while (found := list(_belonging(variable, session))) and time.monotonic() < until:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
