@@ -11,7 +11,7 @@ _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)[T _]?(\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?\s?(Z|UTC|[+-]\d\d:?\d\d)?(?![\d-])", re.ASCII
 )
 _EPOCH = re.compile(r"(?<![\d.])(\d{10}(?:\.\d+)?|\d{13}|\d{16}|\d{19})(?!\d)", re.ASCII)
-_OF_DAY = re.compile(r"(?<![\d:])(\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?![\d:])", re.ASCII)
+_OF_DAY = re.compile(r"(?<![\dT:])(\d\d:\d\d:\d\d(?:[.,]\d{1,9})?)(?![\d:])", re.ASCII)
 _MARK = "<time>"
 _LEEWAY_SECONDS = 2.0
 _DAY_SECONDS = 86_400.0
