@@ -20,7 +20,8 @@ LEFT_OUT = frozenset({".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cach
 STORE_NAME = "checkpoints"
 """What Milepost calls its folder where nobody says another name."""
 
-NO_OUTPUT = frozenset({"__pycache__", *LINKED, *LEFT_OUT})
+COMPILED = "__pycache__"
+NO_OUTPUT = frozenset({COMPILED, *LINKED, *LEFT_OUT})
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 FOLDER_MARK = b"<folder>"
 """Stands for the path of a copy in what is compared: no two copies have one path."""
@@ -39,13 +40,26 @@ class Selection(NamedTuple):
         return not self.paths or any(PurePosixPath(name).is_relative_to(one) for one in self.paths)
 
 
-def copy_of(source: Path, target: Path, scratch: Path) -> None:
-    """Copy a working folder without what Milepost saved in it, so that each run begins at the beginning."""
+def copy_of(source: Path, target: Path, scratch: Path, check: Callable[[], None]) -> None:
+    """Copy a working folder without what Milepost saved in it, so that each run begins at the beginning.
+
+    *check* is called for every entry, and may raise to end it.
+    """
 
     def skip(path: Path) -> bool:
+        check()
         return path.name in LEFT_OUT or path == scratch or is_store(path)
 
     copy_tree(source, target, linked=LINKED, skip=skip)
+
+
+def keep_compiled(ran: Path, pristine: Path) -> None:
+    """Give what Python compiled in a run to all later copies: their sources have the same times."""
+    for base, names, _ in os.walk(ran):
+        names[:] = [name for name in names if name not in LINKED | LEFT_OUT]
+        compiled = pristine / Path(base).relative_to(ran) / COMPILED
+        if COMPILED in names and compiled.parent.is_dir() and not compiled.exists():
+            copy_tree(Path(base) / COMPILED, compiled)
 
 
 def is_store(path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from milepost.drill.attempts import HASH_SEED, Bench
 from milepost.drill.experiments import Experiment, at_random, every_commit, faults_of
-from milepost.drill.folders import LINKED, Selection, copy_of
+from milepost.drill.folders import LINKED, Selection, copy_of, keep_compiled
 from milepost.drill.outcomes import Difference, Outcome, Report, Verdict
 from milepost.drill.processes import Stop
 from milepost.drill.trials import tried
@@ -96,7 +96,7 @@ class Drill:
 
     def _try_all(self, scratch: Path) -> None:
         settings, pristine = self._settings, scratch / "pristine"
-        copy_of(settings.folder, pristine, scratch)
+        copy_of(settings.folder, pristine, scratch, self._stop.check)
         limit = settings.timeout_seconds or _LONGEST_RUN_SECONDS
         command = _resolved(settings.command, settings.folder, pristine)
         bench = Bench(command, scratch, dict(os.environ), limit, self._stop)
@@ -116,6 +116,7 @@ class Drill:
             timeout_seconds=settings.timeout_seconds or _TIMES_USUAL * seconds + _LEAST_TIMEOUT_SECONDS,
             usual_seconds=seconds,
         )
+        keep_compiled(usual.folder, pristine)
         self._experiment(bench, pristine, usual)
 
     # --- the undisturbed runs

@@ -17,6 +17,7 @@ FORMATS = (".html", ".md", ".json")
 _MOST_SAID_LINES = 12
 _LONGEST_LINE = 400
 _MOST_NAMES = 12
+_MOST_AMBIGUOUS = 10
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>&|#])")
 
 
@@ -58,7 +59,9 @@ def as_text(report: Report) -> str:
     lines += _said_lines(report.said)
     if report.ambiguous:
         lines += ["", "Nobody can know whether these were answered; a provider that honours the id bills them once:"]
-        lines += [f"  {shown(text)}" for text in report.ambiguous]
+        lines += [f"  {shown(text)}" for text in report.ambiguous[:_MOST_AMBIGUOUS]]
+        if report.ambiguous[_MOST_AMBIGUOUS:]:
+            lines.append(f"  and {len(report.ambiguous) - _MOST_AMBIGUOUS} more")
     if report.notes:
         lines += ["", *(f"note: {shown(text)}" for text in report.notes)]
     return "\n".join(lines) + "\n"

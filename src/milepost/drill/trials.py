@@ -34,7 +34,7 @@ def place(bench: Bench, pristine: Path, number: int) -> Iterator[Place]:
     """Make a copy for experiment *number*; nothing of it, no process and no file, is left behind the block."""
     found = Place(bench.scratch / f"c{number:07d}", bench.scratch / f"d{number:07d}")
     try:
-        copy_of(pristine, found.folder, bench.scratch)
+        copy_of(pristine, found.folder, bench.scratch, bench.stop.check)
         yield found
     finally:
         end_all(found.control)

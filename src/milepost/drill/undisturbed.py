@@ -84,7 +84,7 @@ def three_runs(bench: Bench, pristine: Path, selection: Selection, workers: int)
 
 def _run(bench: Bench, pristine: Path, name: str, before: dict[str, str], selection: Selection) -> Undisturbed:
     folder, control = bench.scratch / name, bench.scratch / f"of_{name}"
-    copy_of(pristine, folder, bench.scratch)
+    copy_of(pristine, folder, bench.scratch, bench.stop.check)
     try:
         ended = attempt(bench, folder, control, Plan())
     finally:

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from milepost.events import Event
 from milepost.fs.intercepted import NEEDING_SPACE, Intercepted, Operation
 from milepost.fs.seam import FileSystem
 
@@ -143,11 +144,11 @@ class Drilled(Intercepted):
                 os.close(pipe)
 
 
-def listener(control: Path) -> Callable[[Any], None]:
+def listener(control: Path) -> Callable[[Event], None]:
     """Return what notes each event of a phase, one line for each; times are of a clock that no drill moves."""
     log = os.open(control / EVENTS, _APPEND, 0o600)
 
-    def note(event: Any) -> None:
+    def note(event: Event) -> None:
         told = {
             "kind": str(event.kind),
             **{name: getattr(event, name) for name in ("phase", "loop", "key", "attempt", "call_id", "cost_usd")},

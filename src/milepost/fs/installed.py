@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from milepost.events import Event
 from milepost.fs.seam import FileSystem
 from milepost.fs.system import SystemFiles
 
@@ -32,7 +32,7 @@ def current() -> FileSystem:
     return _installed[-1]
 
 
-def drill_listener() -> Callable[[Any], None] | None:
+def drill_listener() -> Callable[[Event], None] | None:
     """Return what a drill of this process wants to hear events with, or None where there is no drill."""
     control = os.environ.get(DRILL_VARIABLE)
     if not control:

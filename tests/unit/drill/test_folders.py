@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import milepost
-from milepost.drill.folders import Selection, contents, copy_of, is_store
+from milepost.drill.folders import Selection, contents, copy_of, is_store, keep_compiled
 from milepost.fs.trees import remove_tree
 
 
@@ -24,7 +24,7 @@ def test_a_copy_begins_at_the_beginning(tmp_path: Path) -> None:
         phase.save()
     with milepost.CheckpointManager("q", source / "kept") as manager:
         manager.save_checkpoint(1, {})
-    copy_of(source, copy, tmp_path / "scratch")
+    copy_of(source, copy, tmp_path / "scratch", lambda: None)
     assert sorted(path.name for path in copy.iterdir()) == [".venv", "data", "kept"]
     assert (copy / ".venv").readlink() == source / ".venv"
     assert list((copy / "kept").iterdir()) == []
@@ -43,7 +43,7 @@ def test_links_lead_where_they_led(tmp_path: Path) -> None:
     (source / "near").symlink_to("in.txt")
     (source / "absolute").symlink_to(source / "in.txt")
     (source / "far").symlink_to("../out.txt")
-    copy_of(source, copy, tmp_path / "scratch")
+    copy_of(source, copy, tmp_path / "scratch", lambda: None)
     assert (copy / "near").resolve() == (copy / "absolute").resolve() == copy / "in.txt"
     assert (copy / "far").read_text() == "out"
 
@@ -58,6 +58,17 @@ def test_the_path_of_a_copy_is_no_difference(tmp_path: Path) -> None:
     one, two = (contents(tmp_path / name, lambda _: True) for name in ("one", "two"))
     assert one == two
     assert one.keys() == {"out.txt", "link"}
+
+
+def test_what_python_compiled_is_kept_for_later_copies(tmp_path: Path) -> None:
+    """Compiled modules of a run lie in later copies, and are no output."""
+    for name in ("pristine/package", "run/package/__pycache__", "run/made/__pycache__"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "run/package/__pycache__/a.pyc").write_text("a")
+    keep_compiled(tmp_path / "run", tmp_path / "pristine")
+    found = [path.relative_to(tmp_path).as_posix() for path in (tmp_path / "pristine").rglob("*") if path.is_file()]
+    assert found == ["pristine/package/__pycache__/a.pyc"]
+    assert contents(tmp_path / "run", lambda _: True) == {}
 
 
 def test_a_selection_takes_what_is_named_and_not_ignored() -> None:
