@@ -100,6 +100,20 @@ def test_what_is_ignored_is_not_compared(tmp_path: Path) -> None:
     assert drills.report_of(folder, "--compare", "b.txt", "--at", "1")["compared"] == ["b.txt"]
 
 
+@pytest.mark.parametrize(("job", "code"), [("clean", 0), ("appends", 1)])
+def test_a_job_that_writes_no_file_is_judged_by_its_results(tmp_path: Path, job: str, code: int) -> None:
+    """Where a job writes no file, the results that its phases keep are compared."""
+    folder = drills.prepared(tmp_path / "job", job)
+    text = (folder / "job.py").read_text()
+    elsewhere = tmp_path / "out.txt"
+    kept = f"phase.complete(len(open({str(elsewhere)!r}).read()))"
+    text = text.replace('"out.txt"', repr(str(elsewhere))).replace("phase.complete(None)", kept)
+    (folder / "job.py").write_text(text.partition("milepost.write_durably")[0])
+    done = drills.drill(folder, "--at", "3", "--ignore", "nothing")
+    assert done.returncode == code, done.stdout
+    assert "checkpoints/words (result)" in done.stdout
+
+
 def test_the_working_folder_is_not_touched(tmp_path: Path) -> None:
     """A drill runs in copies: what lies in the working folder, saved progress too, stays as it was."""
     folder = drills.prepared(tmp_path, "clean")

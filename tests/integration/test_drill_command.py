@@ -48,7 +48,7 @@ def test_a_wrong_argument_is_said_in_a_line(tmp_path: Path, words: list[str], to
     ("job", "told"),
     [
         ("print('no Milepost here')", "no commit was seen"),
-        ("import milepost; milepost.write_durably('ELSEWHERE', b'')", "nothing to compare"),
+        ("import milepost; milepost.write_durably('ELSEWHERE', b'')", "there is nothing to compare"),
         ("raise SystemExit('it broke')", "ends with exit code 1"),
     ],
 )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from milepost.clock import OFFSET_VARIABLE
 from milepost.drill.clocks import Window
@@ -40,14 +40,16 @@ class Bench(NamedTuple):
 class Ended(NamedTuple):
     """How an attempt ended: *exit_code* is None where it took too long, negative for a signal that killed it.
 
-    *commits* are all it made, *struck* tells whether the plan's moment came, *said* is the end of its standard error.
+    *commits* are all it made, *struck* is what the agent noted at the plan's commit, *said* is the end of its standard
+    error.
     """
 
     control: Path
     exit_code: int | None
     seconds: float
     commits: int
-    struck: bool
+    is_struck: bool
+    struck: dict[str, Any] | None
     said: str
     run: Run
 
@@ -87,13 +89,14 @@ def attempt(
                 exit_code = _end_of(started, bench)
             elif (exit_code := started.wait(bench.stop, kill_after_seconds)) is None:
                 exit_code = started.kill()
-    commits = noted(control / COMMITS)
+    commits, struck = noted(control / COMMITS), next(iter(noted(control / STRUCK)), None)
     return Ended(
         control,
         exit_code,
         time.monotonic() - since,
         len(commits),
-        (control / STRUCK).exists() or kill_after_seconds is not None,
+        struck is not None or kill_after_seconds is not None,
+        struck,
         tail(control / "stderr"),
         Run(Window(began, time.time()), frozenset(one["pid"] for one in commits)),
     )

@@ -55,18 +55,18 @@ class Experiment(NamedTuple):
         if self.seconds is not None:
             text = f"SIGKILL of all its processes after {self.seconds:.3f} s"
         else:
-            text = _TOLD[self.fault].format(f"{self.when} commit {self.at}")
+            text = _TOLD[self.fault].format(f"{self.when} commit {self.at}", f"commit {self.at}")
         return f"{text}, killed again before commit {self.again} of the resume" if self.again else text
 
 
 _TOLD = {
-    "kill": "SIGKILL {}",
-    "term": "SIGTERM {}",
-    "torn": "SIGKILL half way through it, {}",
-    "enospc": "no space on the disk from {} on",
-    "second-writer": "started a second time {}",
-    "clock-back": "SIGKILL {}, resumed with the clock a year back",
-    "clock-forward": "SIGKILL {}, resumed with the clock 30 years ahead",
+    "kill": "SIGKILL {0}",
+    "term": "SIGTERM {0}",
+    "torn": "SIGKILL half way through {1}",
+    "enospc": "no space on the disk from {0} on",
+    "second-writer": "started a second time {0}",
+    "clock-back": "SIGKILL {0}, resumed with the clock a year back",
+    "clock-forward": "SIGKILL {0}, resumed with the clock 30 years ahead",
 }
 
 

@@ -64,12 +64,13 @@ def keep_compiled(ran: Path, pristine: Path) -> None:
 
 def is_store(path: Path) -> bool:
     """Tell whether *path* is the folder of a phase, or one named ``checkpoints`` that holds some."""
-    if _is_phase(path):
+    if is_phase(path):
         return True
-    return path.name == STORE_NAME and path.is_dir() and any(map(_is_phase, path.iterdir()))
+    return path.name == STORE_NAME and path.is_dir() and any(map(is_phase, path.iterdir()))
 
 
-def _is_phase(path: Path) -> bool:
+def is_phase(path: Path) -> bool:
+    """Tell whether *path* is a folder that Milepost keeps a phase in."""
     if path.is_symlink() or not (path / LOCK_NAME).is_file():
         return False
     return (path / "run.json").is_file() or any(path.glob("journal_*.jsonl"))

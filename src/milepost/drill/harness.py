@@ -144,8 +144,8 @@ class Drill:
             )
         elif not first.files:
             self._fail(
-                "there is nothing to compare: the job wrote no file in its working folder besides its checkpoints"
-                + (", or none that is named by --compare" if self._settings.compare else "")
+                "there is nothing to compare: the job wrote no file in its working folder, and no result into its "
+                "checkpoints there" + (", or none that is named by --compare" if self._settings.compare else "")
             )
         if report.verdict is Verdict.FAILED:
             return None
@@ -158,6 +158,8 @@ class Drill:
             self.report.notes.append(
                 f"undisturbed runs made {min(commits)} to {max(commits)} commits: what finished together is one"
             )
+        if runs.first.only_kept:
+            self.report.notes.append("the job wrote no file, so what its phases keep was compared")
         if not runs.first.seen.started:
             self.report.notes.append("no phase told of its items, so how often each ran was not looked at")
         if not differing:
@@ -218,7 +220,7 @@ class Drill:
         differing = [outcome for _, outcome in sorted(outcomes, key=lambda one: one[0]) if outcome.texts]
         for outcome in differing if self._settings.keep_going else differing[:1]:
             words = self._command(outcome.experiment.words())
-            self._differ(Difference(outcome.texts, words, str(outcome.experiment), outcome.said))
+            self._differ(Difference(outcome.texts, words, str(outcome), outcome.said))
         if report.unreached:
             report.notes.append(f"in {report.unreached} experiments the job ended before its moment came")
         if report.verdict is Verdict.IDENTICAL and report.tried and report.unreached == report.tried:

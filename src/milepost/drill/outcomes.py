@@ -23,7 +23,7 @@ class Outcome:
 
     *reached* tells whether its moment came, *attempts* counts the runs until the job finished, *texts* say what is
     wrong, *ambiguous* which calls may have been paid twice, *said* is the end of what the last attempt printed to
-    standard error where the job did not finish.
+    standard error where the job did not finish. *moment* says what its commit was.
     """
 
     experiment: Experiment
@@ -32,6 +32,10 @@ class Outcome:
     texts: Sequence[str] = ()
     ambiguous: Sequence[str] = ()
     said: str = ""
+    moment: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.experiment} ({self.moment})" if self.moment else str(self.experiment)
 
 
 @dataclass(frozen=True, slots=True)

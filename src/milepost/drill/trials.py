@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from milepost.drill.attempts import Bench, Ended, attempt
 from milepost.drill.experiments import Experiment
-from milepost.drill.folders import contents, copy_of, plain
+from milepost.drill.folders import copy_of
 from milepost.drill.naming import output_difference
 from milepost.drill.observed import Observation, faults, observe
 from milepost.drill.outcomes import Outcome
 from milepost.drill.processes import end_all
-from milepost.drill.undisturbed import Undisturbed
+from milepost.drill.undisturbed import Undisturbed, bytes_of
 from milepost.fs.drilled import Plan
 from milepost.fs.trees import remove_tree
 
@@ -54,7 +54,7 @@ def tried(bench: Bench, pristine: Path, usual: Undisturbed, experiment: Experime
         while not _is_over(story):
             story.append(_resumed(bench, here, experiment, len(story) + 1))
         differing = _differing(usual, here) if story[-1].exit_code == 0 else []
-        if differing and len(story) == 1 and story[0].struck and experiment.fault != "second-writer":
+        if differing and len(story) == 1 and story[0].is_struck and experiment.fault != "second-writer":
             # It was stopped and says that all is well, as a job does that stops on request. Its user runs it again.
             story.append(_resumed(bench, here, experiment, 2))
             differing = _differing(usual, here) if story[-1].exit_code == 0 else []
@@ -63,12 +63,18 @@ def tried(bench: Bench, pristine: Path, usual: Undisturbed, experiment: Experime
         texts = [*_unfinished(story[-1], bench), *_named(differing, usual, here, story[-1])]
         return Outcome(
             experiment,
-            story[0].struck,
+            story[0].is_struck,
             len(story),
             [*texts, *(faults(seen, usual.seen, len(story) - 1) if story[-1].exit_code == 0 else _paid(seen, usual))],
             [str(one) for one in seen.ambiguous],
             story[-1].said if story[-1].exit_code != 0 else "",
+            _moment(story[0]),
         )
+
+
+def _moment(first: Ended) -> str:
+    """Say which operation the commit was that the drill struck at."""
+    return "" if first.struck is None else f"{first.struck['verb']} of {first.struck['file']}"
 
 
 def _struck(bench: Bench, here: Place, experiment: Experiment) -> Ended:
@@ -102,19 +108,14 @@ def _paid(seen: Observation, usual: Undisturbed) -> list[str]:
 
 
 def _differing(usual: Undisturbed, here: Place) -> list[str]:
-    found = contents(here.folder, usual.takes)
+    found = usual.found_in(here.folder)
     names = sorted(usual.files.keys() | found.keys())
     return [name for name in names if usual.files.get(name) != found.get(name)]
 
 
 def _named(differing: list[str], usual: Undisturbed, here: Place, last: Ended) -> Iterator[str]:
     for name in differing[:_MOST_FILES_TOLD]:
-        wanted, found = (_bytes(folder, name) for folder in (usual.folder, here.folder))
+        wanted, found = (bytes_of(folder, name) for folder in (usual.folder, here.folder))
         yield output_difference(name, wanted, found, (usual.run, last.run))
     if len(differing) > _MOST_FILES_TOLD:
         yield f"{len(differing) - _MOST_FILES_TOLD} more files differ"
-
-
-def _bytes(folder: Path, name: str) -> bytes | None:
-    path = folder / name
-    return plain(folder, name) if path.is_symlink() or path.is_file() else None

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from milepost.drill.attempts import HASH_SEED, Bench, Ended, attempt
 from milepost.drill.folders import Selection, contents, copy_of, plain
+from milepost.drill.kept import kept
 from milepost.drill.naming import Run, hash_difference, undisturbed_difference
 from milepost.drill.observed import Observation, observe
 from milepost.drill.processes import end_all
 from milepost.fs.drilled import Plan
+from milepost.records import digest
 
 USUAL_SEED, OTHER_SEED = "0", "1"
 _APART_SECONDS = 1.1
@@ -21,7 +23,10 @@ _APART_SECONDS = 1.1
 
 
 class Undisturbed(NamedTuple):
-    """An undisturbed run: its folder with all it wrote, and digests of the *files* that are compared."""
+    """An undisturbed run: its folder with all it wrote, and digests of the *files* that are compared.
+
+    *only_kept* tells that it wrote none, so that what its phases keep is compared instead.
+    """
 
     folder: Path
     ended: Ended
@@ -29,6 +34,7 @@ class Undisturbed(NamedTuple):
     files: dict[str, str]
     before: dict[str, str]
     selection: Selection
+    only_kept: bool = False
 
     @property
     def run(self) -> Run:
@@ -40,6 +46,11 @@ class Undisturbed(NamedTuple):
         if not self.selection.takes(name):
             return False
         return bool(self.selection.paths) or name in self.files or name not in self.before
+
+    def found_in(self, folder: Path) -> dict[str, str]:
+        """Return digests of what another run left in *folder*, as far as it is compared."""
+        found = _kept(folder, self.selection) if self.only_kept else {}
+        return contents(folder, self.takes) | found
 
 
 class Three(NamedTuple):
@@ -91,7 +102,19 @@ def _run(bench: Bench, pristine: Path, name: str, before: dict[str, str], select
         end_all(control)
     found = contents(folder, selection.takes)
     files = found if selection.paths else {one: it for one, it in found.items() if before.get(one) != it}
-    return Undisturbed(folder, ended, observe([control]), files, before, selection)
+    only_kept = not files and not selection.paths
+    files = files or (_kept(folder, selection) if only_kept else {})
+    return Undisturbed(folder, ended, observe([control]), files, before, selection, only_kept)
+
+
+def _kept(folder: Path, selection: Selection) -> dict[str, str]:
+    return {name: digest(content) for name, content in kept(folder).items() if selection.takes(name)}
+
+
+def bytes_of(folder: Path, name: str) -> bytes | None:
+    """Return what a run left under *name* in *folder*, None where there is nothing."""
+    path = folder / name
+    return plain(folder, name) if path.is_symlink() or path.is_file() else kept(folder).get(name)
 
 
 def unlike(runs: Three) -> dict[str, str]:
@@ -114,4 +137,4 @@ def _differing(one: Undisturbed, other: Undisturbed) -> Sequence[str]:
 
 
 def _bytes(run: Undisturbed, name: str) -> bytes | None:
-    return plain(run.folder, name) if name in run.files else None
+    return bytes_of(run.folder, name) if name in run.files else None

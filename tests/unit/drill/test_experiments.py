@@ -39,7 +39,7 @@ def test_the_clock_is_two_faults() -> None:
 @pytest.mark.parametrize(
     ("experiment", "words", "told"),
     [
-        (Experiment("torn", 4), "--at 4 --when before --fault torn", "half way through it, before commit 4"),
+        (Experiment("torn", 4), "--at 4 --when before --fault torn", "half way through commit 4"),
         (Experiment("kill", 2, "after", again=3), "--at 2 --when after --fault kill --again 3", "commit 3 of the"),
         (Experiment(seconds=0.25), "--at-seconds 0.250", "after 0.250 s"),
         (Experiment("clock-back", 1), "--at 1 --when before --fault clock-back", "a year back"),
