@@ -12,7 +12,7 @@ import milepost
 from milepost.cli.app import main
 
 ITEMS = ["a", "b", "c", "d"]
-CODES = {0, 1, 2, 3, 65, 74, 75, 130}
+CODES = {0, 1, 2, 3, 4, 65, 74, 75, 130}
 
 
 class Ran(NamedTuple):
