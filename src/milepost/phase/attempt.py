@@ -121,6 +121,11 @@ class Attempt:
             self.within.stop()
         self.limits.check()
 
+    def check_within(self) -> None:
+        """Let a step, a call or the result begin: those of an item in hand belong to it, and it may finish."""
+        if not self.loops.in_flight:
+            self.check()
+
     @property
     def stopping(self) -> bool:
         """Whether nothing new may begin."""

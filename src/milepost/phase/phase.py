@@ -213,7 +213,7 @@ class Phase(Parallel):
             Changed: The stored value was made by another function and *on_change* is "stop".
             StorageError: The medium refused; the value was not recorded.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.steps.step(name, function, args, kwargs)
 
     def call(
@@ -242,7 +242,7 @@ class Phase(Parallel):
             BudgetReached: The call would exceed max_cost_usd; it is not made.
             StorageError: The medium refused; without a durable intent the call is not made.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.steps.call(key, function, args, kwargs, cost_usd=cost_usd, reconcile=reconcile)
 
     def output(self, path: str | os.PathLike[str]) -> None:
@@ -274,7 +274,7 @@ class Phase(Parallel):
             NotEncodable: The result would not come back equal; the message names its path.
             StorageError: The medium refused; the result was not recorded.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.complete(value, args, kwargs)
 
     def finish(self, value: Any) -> tuple[Any, str] | None:
