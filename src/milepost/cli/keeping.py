@@ -149,8 +149,8 @@ def prune(
 ) -> None:
     """Remove what is no longer needed."""
     names = list(dict.fromkeys(phases or report.names(root)))
-    options = {"older_than_hours": older_than, "keep": keep, "most_checkpoints": checkpoints}
-    going = [one for name in names for one in upkeep.prunable(root, name, **options)]  # type: ignore[arg-type]
+    limits = upkeep.Limits(older_than, keep, checkpoints)
+    going = [one for name in names for one in upkeep.prunable(root, name, limits)]
     size = sum(one.size_bytes for one in going)
     if not as_json:
         for one in going:
@@ -159,7 +159,7 @@ def prune(
     if going and not confirmed("Remove them?", yes=yes):
         raise typer.Exit(DIFFERENT)
     wanted = dict.fromkeys(one.phase for one in going)
-    gone = [one for name in wanted for one in upkeep.prune(root, name, **options)]  # type: ignore[arg-type]
+    gone = [one for name in wanted for one in upkeep.prune(root, name, limits)]
     size = sum(one.size_bytes for one in gone)
     if as_json:
         print_json({"removed": [asdict(one) for one in gone], "size_bytes": size})

@@ -17,6 +17,7 @@ from milepost.records import Kind, is_kind
 from milepost.run.handover import is_empty, settled
 from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import Place
+from milepost.run.progress import Entry, Loaded
 from milepost.run.session import DIGESTS, REFUSED
 from milepost.run.shared import manifest_or_none
 from milepost.stores import RunFiles
@@ -130,6 +131,21 @@ def _is_of_ours(store: RunFiles) -> bool:
     """Tell whether a folder may be a phase's: no lock is put into a stranger's."""
     names = store.names()
     return keeper_by_names(names) is not None or not {LOCK_NAME, RUNS, MANIFEST}.isdisjoint(names)
+
+
+def entry_named(subject: Subject, loaded: Loaded, name: str) -> Entry:
+    """Return the checkpoint of that file name or iteration.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
+    for entry in loaded.entries:  # newest first
+        if name in (entry.name, str(entry.head.iteration)):
+            return entry
+    known = ", ".join(str(entry.head.iteration) for entry in loaded.entries[:10]) or "none"
+    raise InvalidArgument(
+        f"{subject.path}: there is no checkpoint {name!r}. Name a file, or an iteration; there are: {known}."
+    )
 
 
 def is_bare(names: list[str]) -> bool:

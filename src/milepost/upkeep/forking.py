@@ -19,7 +19,7 @@ from milepost.run import load_current
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, Origin, write_manifest
 from milepost.run.session import DIGESTS
-from milepost.run.subject import Subject, held, looked_at, stored_value
+from milepost.run.subject import Subject, entry_named, held, looked_at, stored_value
 from milepost.stores import RunFiles
 
 
@@ -178,12 +178,7 @@ def _of_checkpoint(subject: Subject, name: str) -> tuple[Origin, Fill]:
         raise InvalidArgument(
             f"{subject.path}: no CheckpointManager keeps checkpoints here; fork from an item or a record."
         )
-    loaded = load_current(subject.store, stored_value)
-    entries = [entry for entry in loaded.entries if name in (entry.name, str(entry.head.iteration))]
-    if not entries:
-        known = ", ".join(str(entry.head.iteration) for entry in loaded.entries[:10]) or "none"
-        raise InvalidArgument(f"{subject.path}: there is no checkpoint {name!r}; iterations: {known}.")
-    entry = entries[0]
+    entry = entry_named(subject, load_current(subject.store, stored_value), name)
     head, metadata, state = stored_parts(entry.name, subject.store.read(entry.name, group_may_write=True))
 
     def fill(store: RunFiles, manifest: Manifest, clock: Clock) -> int:
