@@ -59,16 +59,25 @@ def repairing(files: FileSystem, acknowledged: list[Any]) -> None:
         acknowledged.append("repaired")
 
 
+def kept(word: bytes) -> bool:
+    """Tell whether the damaged bytes, in which *word* lost its first one, still stand in some file of the phase."""
+    with looked_at(ROOT, PHASE) as subject:
+        store = subject.store
+        return any(b"?" + word[1:] in store.read(name) for name in store.names() if name not in ("lock", "runs"))
+
+
 def findings() -> list[verify.Finding]:
     """Return what verify finds in the phase's run."""
     return [finding for one in verify.verify(ROOT, PHASE) for finding in one.findings]
 
 
 def test_repairing_items_is_finished_after_every_crash() -> None:
-    """After a crash at any operation of a repair the same command finishes, and every proven item is there."""
+    """After a crash at any operation of a repair the same command finishes, and every proven item and every original is there."""
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         with use(left), quiet():
+            assert kept(b'"key":"c"')
+            assert kept(b'"created"')
             again = upkeep.repair(ROOT, PHASE, really=True, clock=Clock())
             assert not (acknowledged and again.needed)
             assert findings() == []
@@ -79,10 +88,11 @@ def test_repairing_items_is_finished_after_every_crash() -> None:
 
 
 def test_repairing_states_is_finished_after_every_crash() -> None:
-    """After a crash at any operation of a repair the same command finishes, and the newest proven state is loaded."""
+    """After a crash at any operation of a repair the same command finishes, the newest proven state is loaded, no original is gone."""
 
     def check(left: SimulatedDisk, acknowledged: list[Any]) -> None:
         with use(left), quiet():
+            assert kept(b'"books"')
             again = upkeep.repair(ROOT, PHASE, really=True, clock=Clock())
             assert not (acknowledged and again.needed)
             assert findings() == []
