@@ -62,10 +62,13 @@ def fork(
     from_item: Annotated[str | None, typer.Option(help="The key of the first item to run again.")] = None,
     loop: Annotated[str | None, typer.Option(help="The item's loop, where there are several.")] = None,
     from_record: Annotated[int | None, typer.Option(help="The number of the first record not to keep.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Fork from this run, which was set aside; a Phase's as a whole.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a new run from an older point."""
-    done = upkeep.fork(root, phase, checkpoint_name=checkpoint, item=from_item, loop=loop, record=from_record)
+    done = upkeep.fork(root, phase, checkpoint_name=checkpoint, item=from_item, loop=loop, record=from_record, run=run)
     if as_json:
         print_json(asdict(done))
         return

@@ -11,7 +11,7 @@ import orjson
 
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock
-from milepost.errors import CorruptDocument, InvalidArgument
+from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable
 from milepost.fs import TEMPORARY_SUFFIX, current
 from milepost.records import Kind, is_kind
 from milepost.run.handover import is_empty, settled
@@ -161,8 +161,15 @@ def keeper_by_names(names: list[str]) -> str | None:
 
 
 def stored_value(data: bytes | memoryview) -> object:
-    """Return the stored form of a value: plain JSON, with tags where JSON has no such type; needs no classes."""
-    form: object = orjson.loads(data)
+    """Return the stored form of a value: plain JSON, with tags where JSON has no such type; needs no classes.
+
+    Raises:
+        NotDecodable: It is no JSON.
+    """
+    try:
+        form: object = orjson.loads(data)
+    except ValueError as error:
+        raise NotDecodable("A stored value is no JSON.") from error
     return form
 
 
