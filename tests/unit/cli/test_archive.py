@@ -17,7 +17,7 @@ import pytest
 import milepost
 from milepost import upkeep
 from milepost.errors import CorruptDocument, DamageError, InvalidArgument
-from milepost.records import Position, digest, start_of
+from milepost.records import Position, digest, seal, start_of, unseal
 from milepost.report import names
 from milepost.upkeep import tape, unpacking
 from tests.support.commands import ITEMS, files_of, flipped, job, managed, run
@@ -292,6 +292,7 @@ def said(**fields: Any) -> Callable[[bytes], bytes]:
         {"records": -1},
         {"chain": "0" * 32},
         {"created": None},
+        {"created": 1e300},
         {"origin": {"run": 5}},
         {"checkpoint": -5},
         {"more": 1},
@@ -318,27 +319,79 @@ def test_records_that_do_not_follow_are_refused(good: Path, tmp_path: Path) -> N
         lambda _: b"",
     ):
         refused(packed(tmp_path / "bad.tar", edited(good, journal, change)), tmp_path)
-    respelled = edited(good, journal, lambda data: data.replace(b'{"sequence"', b'{ "sequence"'))
-    position, lines = start_of(json.loads(respelled["runs/0/run.json"])["run"]), []
-    for line in respelled[journal].splitlines():
+    respelled = rechained(edited(good, journal, lambda data: data.replace(b'{"sequence"', b'{ "sequence"')))
+    assert "spelled in another way" in refused(packed(tmp_path / "bad.tar", respelled), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"time":1', b'"time":1e300,"x":1'),
+        (b'"attempt":1', b'"attempt":"1"'),
+        (b'"attempt":1', b'"attempt":-1'),
+        (b'"key":"a"', b'"key":["a"]'),
+        (b'"value":{', b'"value":{{{'),
+        (b'"kind":"done"', b'"kind":"undone"'),
+        (b'"sequence":2', b'"sequence":7'),
+    ],
+)
+def test_records_that_are_none_are_refused(good: Path, tmp_path: Path, old: bytes, new: bytes) -> None:
+    """A journal whose chain is right and whose records say what none of ours says is refused with a typed error."""
+    changed = rechained(edited(good, "runs/0/journal.jsonl", lambda data: data.replace(old, new, 1)))
+    refused(packed(tmp_path / "bad.tar", changed), tmp_path, DamageError)
+
+
+def rechained(members: Members) -> Members:
+    """Return the members with a chain that fits the journal as it is now: somebody took pains."""
+    journal = "runs/0/journal.jsonl"
+    position, lines = start_of(json.loads(members["runs/0/run.json"])["run"]), []
+    for line in members[journal].splitlines():
         body = line[: -len(b',"chain":"' + b"0" * 32 + b'"}')]
         position = Position(position.sequence + 1, digest(position.chain.encode() + body))
         lines.append(body + b',"chain":"' + position.chain.encode() + b'"}\n')
-    respelled[journal] = b"".join(lines)
-    respelled["runs/0/run.json"] = said(chain=position.chain)(respelled["runs/0/run.json"])
-    assert "spelled in another way" in refused(packed(tmp_path / "bad.tar", respelled), tmp_path)
+    members[journal] = b"".join(lines)
+    members["runs/0/run.json"] = said(chain=position.chain)(members["runs/0/run.json"])
+    return members
+
+
+def test_a_phase_that_is_in_it_twice_is_refused(good: Path, tmp_path: Path) -> None:
+    """Two runs that would both be one phase's own are refused."""
+    twice = edited(good, "runs/1/run.json", said(phase="items"))
+    assert "twice" in refused(packed(tmp_path / "bad.tar", twice), tmp_path)
 
 
 def test_a_checkpoint_that_is_none_is_refused(good: Path, tmp_path: Path) -> None:
     """A checkpoint in an archive is verified like one in a store, and must be of its run."""
     name = next(one for one in unpacked(good) if "/checkpoints/" in one)
     refused(packed(tmp_path / "bad.tar", edited(good, name, lambda data: data[:-9])), tmp_path, DamageError)
+    for field in (
+        {"time": "noon"},
+        {"time": 1e300},
+        {"iteration": "9"},
+        {"sequence": None},
+        {"number": 2.5},
+        {"phase": 7},
+    ):
+        forged = edited(good, name, resealed(field))
+        refused(packed(tmp_path / "bad.tar", forged), tmp_path, DamageError)
     missing = {one: data for one, data in unpacked(good).items() if "/checkpoints/" not in one}
     with pytest.raises(DamageError):
         upkeep.import_runs(packed(tmp_path / "bad.tar", missing), tmp_path / "store")
     assert names(tmp_path / "store") == ["items"], (
         "what came before in the archive is whole, what is damaged is not there"
     )
+
+
+def resealed(fields: dict[str, Any]) -> Callable[[bytes], bytes]:
+    """Return what changes fields of a checkpoint's head and makes its check and digest fit."""
+
+    def change(data: bytes) -> bytes:
+        line, _, rest = data.partition(b',\n"metadata":')
+        head = seal((unseal(line + b"}") or {}) | fields)[:-1]
+        body = head + b',\n"metadata":' + rest[: rest.rindex(b',\n"digest"')]
+        return body + b',\n"digest":"xxh3-128:' + digest(body).encode() + b'"}\n'
+
+    return change
 
 
 def test_a_newer_form_is_said(good: Path, tmp_path: Path) -> None:
