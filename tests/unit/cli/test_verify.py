@@ -202,7 +202,8 @@ def test_each_check_finds_something(root: Path) -> None:
         "_receipt",
         "_witness",
     ]
-    flipped(root / "items" / "receipt.json", 40)
+    job(root, "finished")
+    flipped(root / "finished" / "receipt.json", 40)
     (root / "items" / "digests.json").write_text("{}\n")
     flipped(root / "items" / "run.json", 30)
     flipped(root / "states" / "journal_000001.jsonl", 4200)
