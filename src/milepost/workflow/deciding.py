@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from milepost.errors import DuplicateKey
 from milepost.phase.changes import Description, changes_between, upstream_between
 from milepost.phase.digests import Digests
 from milepost.phase.keys import key_of
@@ -208,6 +209,8 @@ def compare_items(group: Group, items: DeclaredItems, digests: Digests) -> Items
     seen: set[str] = set()
     for item in items:
         key = key_of(item, items.key)
+        if key in seen:
+            raise DuplicateKey(f"two declared items have the key {key!r}. Give each its own with key=.")
         given = of_item(item)
         identity.update(f"{key}\0{given or ''}\n".encode())
         seen.add(key)

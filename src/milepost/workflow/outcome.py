@@ -48,6 +48,9 @@ class Outputs(Mapping[str, Any]):
         """
         return self._values[phase]()
 
+    def __contains__(self, phase: object) -> bool:
+        return phase in self._values  # not by reading it, which the inherited one does
+
     def __iter__(self) -> Iterator[str]:
         return iter([name for name in self._order if name in self._values])
 
