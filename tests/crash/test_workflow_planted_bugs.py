@@ -16,6 +16,8 @@ from milepost.phase import completion as completion_module
 from milepost.phase.attempt import Attempt
 from milepost.phase.limits import Limits
 from milepost.phase.loop import Loop
+from milepost.phase.settings import Within
+from milepost.records import digest
 from milepost.run.index import Group
 from milepost.run.place import Place
 from milepost.workflow import deciding, frame, planning, running
@@ -120,8 +122,8 @@ def plans() -> None:
     left = disk()
     with use(left):
         job.run()
-        for change in (lambda: None, lambda: job.items.append(("d", 1))):
-            change()
+        for more in ([], [("d", 1)]):
+            job.items += more
             job.diary.clear()
             before = left.files()
             plan = job.plan()
@@ -212,7 +214,7 @@ def upstream_digest_ignored(patch: Patch) -> None:
     patch.setattr(frame, "Within", lambda workflow, _known, **rest: _within(workflow, {}, **rest))
 
 
-_within = frame.Within
+_within = Within
 
 
 def upstream_counts_by_its_run(patch: Patch) -> None:
@@ -239,7 +241,7 @@ def order_of_items_ignored(patch: Patch) -> None:
 
 
 def stored_result_wins_always(patch: Patch) -> None:
-    original = completion_module.digest
+    original = digest
     patch.setattr(completion_module, "digest", lambda *_: original(b""))
 
 
@@ -277,7 +279,7 @@ def a_plan_writes(patch: Patch) -> None:
 
 
 def a_plan_calls_all_reused(patch: Patch) -> None:
-    original = planning.decide
+    original = deciding.decide
 
     def decide(*given: Any, **rest: Any) -> Any:
         decision = original(*given, **rest)
@@ -288,7 +290,7 @@ def a_plan_calls_all_reused(patch: Patch) -> None:
 
 
 def new_items_not_planned(patch: Patch) -> None:
-    original = planning.decide
+    original = deciding.decide
 
     def decide(*given: Any, **rest: Any) -> Any:
         decision = original(*given, **rest)
@@ -304,7 +306,7 @@ def outputs_not_looked_at(patch: Patch) -> None:
 
 
 def ttl_ignored(patch: Patch) -> None:
-    original = running.decide
+    original = deciding.decide
     patch.setattr(running, "decide", lambda *given, **rest: original(*given, **rest | {"ttl_hours": None}))
 
 
