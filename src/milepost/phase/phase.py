@@ -281,14 +281,21 @@ class Phase(Parallel):
         """Complete the phase with what its body returned, unless the body completed it: how a workflow ends a phase.
 
         Returns:
-            The result and the digest of its encoding; None where items were withheld and the phase is not complete.
+            The result as it is stored, encoded (in memory as it is), and the digest of that; None where items were
+            withheld and the phase is not complete.
 
         Raises:
             Unrecorded: Items were handed out and not recorded.
+            Interrupted: A signal asked to stop, and the body has not completed the phase.
             NotEncodable: The result would not come back equal; the message names its path.
             StorageError: The medium refused; the result was not recorded.
         """
         return self._attempt.finish(value)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether items did not run because only those that failed were to."""
+        return self._attempt.loops.withheld > 0
 
     # --- state and random numbers
 
