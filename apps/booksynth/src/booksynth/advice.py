@@ -34,7 +34,7 @@ _VERBS = """
 add allow analyse analyze ask assign assume attach automate avoid back batch begin bound break budget build
 cache cap capture check choose clean close collect compare compute configure consider copy count cut decide
 define delete deploy describe design detect disable distrust document drop enable encrypt enforce estimate
-examine expect expire explain expose extract fail favor favour find fix follow give group guard handle hide
+examine expect expire explain expose extract fail favor favour find fix follow give group guard guess handle hide
 hold identify implement include inspect install isolate keep know label learn leave let limit link list listen
 load lock log look make mark mask match measure merge minimise minimize mock monitor move name note number
 order patch pin place plan prefer prepare print profile prove provide publish put quote raise rate read record
