@@ -249,10 +249,42 @@ class WorkersLost(WorkError):
     code = "work.workers-lost"
 
 
+class PhaseTimeout(WorkError):
+    """A phase took longer than timeout_seconds allows; everything recorded is safe."""
+
+    code = "work.timeout"
+
+
+class PhaseFailed(WorkError):
+    """A phase of a workflow failed; the message names it, and the cause is the error of its body."""
+
+    code = "work.phase-failed"
+
+
 class ConfigError(MilepostError):
     """A setting is wrong: correct the file or the variable that the message names."""
 
     code = "config"
+
+
+class BudgetReached(SystemExit):
+    """A budget was reached; everything recorded is safe, and the same command goes on from there.
+
+    Like `Interrupted` it is an exit and no `MilepostError`: ``except Exception`` does not swallow it. Uncaught, the
+    process ends with exit code 4.
+    """
+
+    EXIT_CODE = 4
+
+    def __init__(self, message: str, *, limit: str) -> None:
+        """Hold the *message* and the name of the *limit* that was reached: ``max_cost_usd`` or ``max_seconds``."""
+        super().__init__(self.EXIT_CODE)
+        self.message = message
+        self.limit = limit
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
 
 
 class Interrupted(SystemExit):

@@ -50,6 +50,27 @@ class Position(NamedTuple):
     chain: str
 
 
+class Totals(NamedTuple):
+    """What a journal's records come to, so that looking at a run need not read them.
+
+    *done*, *failed* and *expected* count items of all loops (*expected* is None where a loop's length is not known),
+    *done_before* those that were done when the newest attempt began, at *opened_at*. *last_time* is when the newest
+    record was made; times are in seconds since 1970-01-01 UTC. *spent_usd* is what paid calls may have cost,
+    *ambiguous* how many of them were sent and not answered.
+    """
+
+    done: int
+    failed: int
+    expected: int | None
+    done_before: int
+    attempt: int
+    opened_at: float
+    last_time: float
+    spent_usd: float
+    ambiguous: int
+    is_complete: bool
+
+
 class Record(NamedTuple):
     """One entry of a journal.
 

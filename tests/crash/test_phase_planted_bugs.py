@@ -389,7 +389,7 @@ def restart_keeps_the_index(patch: Patch) -> None:
 
 
 def changes_not_told(patch: Patch) -> None:
-    patch.setattr("milepost.phase.changes._differences", lambda *_: [])
+    patch.setattr("milepost.phase.changes.changes_between", lambda *_: [])
 
 
 def description_never_kept(patch: Patch) -> None:

@@ -21,7 +21,7 @@ from milepost.stores.appender import Appender
 from milepost.stores.base import Durability, Visit
 from milepost.stores.files import RunFiles
 from milepost.stores.folder import Folder
-from milepost.stores.segment import HEAD_BYTES, Head, SegmentReading, head_page, scan, trailer
+from milepost.stores.segment import HEAD_BYTES, Head, Mark, SegmentReading, head_page, scan, trailer
 from milepost.stores.segments import segment_name
 from tests.support import store_guards as guards
 
@@ -92,7 +92,7 @@ def acknowledged_before_the_sync(patch: Patch) -> None:
 def sync_retried(patch: Patch) -> None:
     def append(self: Appender, lines: bytes, end: Position, *_: Durability) -> None:
         self._pad(len(lines))
-        self._mark(self.position)
+        self._mark(Mark(self.position))
         write_all(self.files, self._handle, lines, self.offset)
         try:
             self.files.sync_data(self._handle)
@@ -109,7 +109,7 @@ def watermark_of_the_batch_itself(patch: Patch) -> None:
 
     def append(self: Appender, lines: bytes, end: Position, *level: Durability) -> None:
         before, self.synced = self.synced, end
-        self._mark(end)
+        self._mark(Mark(end))
         self.synced = before
         original(self, lines, end, *level)
 

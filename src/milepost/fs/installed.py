@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from milepost.events import Event
 from milepost.fs.seam import FileSystem
 from milepost.fs.system import SystemFiles
 
@@ -14,6 +15,11 @@ _installed: list[FileSystem] = [SystemFiles()]
 def current() -> FileSystem:
     """Return the filesystem in use: the real one, unless `use` put another in its place."""
     return _installed[-1]
+
+
+def drill_listener() -> Callable[[Event], None] | None:
+    """Return what a drill wants to hear of events, or None where no drill is on."""
+    return None
 
 
 @contextmanager

@@ -9,19 +9,23 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from milepost.errors import Forked, Interrupted
-from milepost.fs import current
+from milepost.events import EventKind, all_of
+from milepost.fs import current, drill_listener
 from milepost.phase.changes import Makers, settle_run
 from milepost.phase.command import again
 from milepost.phase.completion import complete
 from milepost.phase.digests import Digests
 from milepost.phase.draws import numpy_random_of, random_of
+from milepost.phase.limits import Limits
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
+from milepost.phase.outputs import record_output
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
 from milepost.phase.state import State
 from milepost.phase.steps import Steps, priced
-from milepost.phase.work import Finished, Key, Pending
+from milepost.phase.telling import Teller
+from milepost.phase.work import Finished, Key, OnRetry, Pending, declared_by
 from milepost.run import Place
 from milepost.run.memory import MemorySession
 from milepost.run.session import REFUSED, FolderSession, Session
@@ -43,21 +47,28 @@ class Attempt:
         """Go on with a recovered *session*; *digests* is None where Milepost is switched off."""
         self.settings = settings
         self.signals = signals
+        self.within = settings.within
         self._session = session
         self._digests = digests
         self._generators: dict[tuple[str | None, str, Callable[..., Any]], Any] = {}
         self.makers: Makers | None = None
         if digests is not None:
             now = digests.description(settings)
-            description = settle_run(session, now, settings.on_change, settings.name)
+            description = settle_run(session, now, settings)
             session.begin(description)
             session.keep_document(REFUSED, None)
             self.makers = Makers(session, settings.on_change, settings.name)
-        self.loops = Loops(session)
-        self.steps = Steps(session, self.makers, digests.of_value if digests else lambda _: "")
+        listener = all_of([settings.on_event, drill_listener()])
+        self._teller = None if listener is None else Teller(listener, settings.name, settings.clock, session)
+        self.limits = Limits(settings.name, settings.budget, lambda: session.index.tally.spent_usd)
+        only_failed = self.within is not None and self.within.only_failed
+        self.loops = Loops(session, self._teller, only_failed=only_failed)
+        of_value = digests.of_value if digests else lambda _: ""
+        self.steps = Steps(session, self.makers, of_value, self.limits, self._teller)
         self.state = State(session)
         for one in self.steps.ambiguous():
             log.warning("%s: call %r was sent and not answered%s.", session.path, one.key, priced(one.cost_usd))
+        self._tell(EventKind.OPENED)
 
     @classmethod
     def begin(cls, settings: Settings) -> Attempt:
@@ -91,23 +102,51 @@ class Attempt:
     @whole
     def end(self, error: BaseException | None) -> None:
         """Close the run and give the signals back; a signal that nobody was told of is told now."""
-        _leave(self.signals, self._session, error, digests=self._digests)
+        try:
+            self._tell(EventKind.CLOSED, error=error)
+        finally:
+            _leave(self.signals, self._session, error, digests=self._digests)
+
+    def check(self) -> None:
+        """Let something new begin, or raise what says that nothing may: a signal, a workflow's word, a limit."""
+        self.signals.check()
+        if self.within is not None:
+            self.within.stop()
+        self.limits.check()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new may begin."""
+        told = self.within is not None and self.within.stopping()
+        return told or self.signals.stopping or self.limits.is_reached
+
+    def _tell(self, kind: EventKind, error: BaseException | None = None) -> None:
+        if self._teller is not None:
+            self._teller.tell(kind, error=error)
 
     # --- loops
 
-    def begin_loop(self, name: str | None, key: Key | None, version: Callable[[Any], Any] | None) -> Loop:
+    def begin_loop(
+        self, items: Iterable[Any], name: str | None, key: Key | None, version: Callable[[Any], Any] | None
+    ) -> Loop:
         """Begin a loop whose items count as changed when their digest does."""
-        return self.loops.begin(name, key, self._digest_of(key, version))
+        key, version = declared_by(items, key, version)
+        return self.loops.begin(items, name, key, self._digest_of(key, version))
 
     def begin_map(
-        self, function: Callable[..., Any], name: str | None, key: Key | None, version: Callable[[Any], Any] | None
+        self,
+        function: Callable[..., Any],
+        items: Iterable[Any],
+        name: str | None,
+        key: Key | None,
+        version: Callable[[Any], Any] | None,
     ) -> Loop:
         """Begin a loop whose results are made by *function*."""
         code = None
         if self.makers is not None:  # first: a refused function leaves the loop's name free
             made_by = self._session.index.group(None if name is None else f"loop:{name}").made_by()
             code = self.makers.admit(function, made_by)
-        loop = self.begin_loop(name, key, version)
+        loop = self.begin_loop(items, name, key, version)
         if self.makers is not None and code is not None:
             loop.code = code
             loop.accept_only(self.makers.same_as(code))
@@ -119,6 +158,14 @@ class Attempt:
             options = {"random": self.random(key, loop.name)} if pass_random else {}
             yield Pending(key, item, options)
 
+    def on_start(self, loop: Loop) -> Callable[[Pending], None] | None:
+        """Return what hears that an item is handed to a worker; None where nobody listens."""
+        return None if self._teller is None else lambda pending: loop.tell_started(pending.key)
+
+    def on_retry(self, loop: Loop) -> OnRetry | None:
+        """Return what hears that an item gets another try; None where nobody listens."""
+        return None if self._teller is None else loop.tell_retried
+
     def recorder(self, loop: Loop) -> Callable[[Sequence[Finished]], None]:
         """Return what records a batch of *loop*."""
 
@@ -128,18 +175,22 @@ class Attempt:
         return record
 
     def _digest_of(self, key: Key | None, version: Callable[[Any], Any] | None) -> DigestOf:
-        digests = self._digests
-        if digests is None:
-            return lambda _: None
-        if version is not None:
-            return lambda item: digests.of_value(version(item))
-        return digests.of_item if key is not None else digests.of_keyed_item
+        return (lambda _: None) if self._digests is None else self._digests.of_items(key, version)
 
     # --- the rest
 
     def complete(self, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the phase's result."""
-        return complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs)
+        newest = self._session.index.completed
+        result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
+        if self._session.index.completed != newest:
+            self._tell(EventKind.COMPLETED)
+        return result
+
+    def output(self, path: str) -> None:
+        """Record the digest of what the phase wrote at *path*, unless the newest record says the same."""
+        if self._digests is not None:
+            record_output(self._session, self._digests, path)
 
     def save_state(self) -> None:
         """Journal what changed in the state."""
@@ -190,7 +241,7 @@ def _leave(
                 session.close()
     finally:
         signals.restore()
-    done = sum(group.done for group in session.index.groups.values()) if session is not None and recovered else None
+    done = session.index.done if session is not None and recovered else None
     if isinstance(error, Interrupted):
         _tell(signals.name, error.signal_number, done)
     elif signals.pending() and (error is None or isinstance(error, Exception)):

@@ -8,9 +8,9 @@ from typing import Any
 
 from milepost.errors import Changed, InvalidArgument
 from milepost.phase.command import again
-from milepost.phase.settings import VARIABLE, OnChange
+from milepost.phase.settings import VARIABLE, OnChange, Settings
 from milepost.records import Kind, Record, seal, unseal
-from milepost.run.session import REFUSED, Session
+from milepost.run.session import REFUSED, Recorded, Session
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +20,13 @@ _SECTIONS = {"params": "parameter", "inputs": "input", "code": "code"}
 Description = Mapping[str, Mapping[str, str]]
 
 
-def settle_run(session: Session, now: Description, on_change: OnChange, phase: str) -> Description | None:
+def settle_run(session: Session, now: Description, settings: Settings) -> Description | None:
     """Decide whether the run goes on with what it is described as *now*; return what its `opened` record must say.
 
     Args:
         session: The recovered run; *restart* sets it aside.
-        now: Names and readable values by section: ``params``, ``inputs``, ``code``.
-        on_change: What to do about changes.
-        phase: The phase's name, for messages.
+        now: Names and readable values by section: ``params``, ``inputs``, ``code``, in a workflow ``upstream`` too.
+        settings: What to do about changes, and the phase's name for messages.
 
     Returns:
         The description, where it is new or accepted now; None where it is as before.
@@ -35,18 +34,22 @@ def settle_run(session: Session, now: Description, on_change: OnChange, phase: s
     Raises:
         Changed: Something changed and the word is "stop"; nothing was touched, and `milepost.bless` accepts it.
     """
-    before = _described(session)
-    if before == now:
+    before, within = described(session), settings.within
+    fresh = within.fresh if within is not None else None
+    if before == now and not fresh:
         return None if session.index.described else now
-    changes = _differences(before, now)
-    if not session.index.is_empty and changes:
-        if on_change is OnChange.STOP:
-            _refuse(session, {"description": now})
-            raise _changed(phase, changes, session)
-        if on_change is OnChange.RESTART:
-            session.restart()
-        else:
-            log.warning("%s: kept, although %s.", phase, _listed(changes, "; "))
+    if session.index.is_empty:
+        return now
+    changes = changes_between(before, now)
+    if changes and settings.on_change is OnChange.STOP and not fresh:
+        _refuse(session, {"description": now})
+        raise _changed(settings.name, changes, session)
+    moved = [] if within is None or within.keeps_items else upstream_between(before, now)
+    if fresh or moved or (changes and settings.on_change is OnChange.RESTART):
+        log.info("%s: begins anew: %s.", settings.name, fresh or listed(changes + moved, "; "))
+        session.restart()
+    elif changes:
+        log.warning("%s: kept, although %s.", settings.name, listed(changes, "; "))
     return now
 
 
@@ -79,7 +82,7 @@ class Makers:
             _refuse(self._session, {"function": entry})
             raise _changed(self._phase, self._changes(others, parts), self._session)
         if others and self._on_change is OnChange.KEEP:
-            log.warning("%s: kept, although %s.", self._phase, _listed(self._changes(others, parts), "; "))
+            log.warning("%s: kept, although %s.", self._phase, listed(self._changes(others, parts), "; "))
             self._session.append([code_record(self._session, code, parts, others)])
             self._know(code, parts, others)
         elif code not in self._parts:
@@ -150,16 +153,16 @@ def accept(session: Session, change: Mapping[str, Any]) -> list[str]:
         before = [session.value(session.index.codes[one])["parts"] for one in function["accepts"]]
         changes = [one for parts in before for one in _of_code(parts, function["parts"])]
     else:
-        changes = _differences(_described(session), change["description"])
+        changes = changes_between(described(session), change["description"])
         session.begin(change["description"])
     session.keep_document(REFUSED, None)
     return _lines(changes)
 
 
-def _described(session: Session) -> Description:
+def described(recorded: Recorded) -> Description:
     """Return what the run was described as last."""
-    described: Description = session.value(session.index.described) if session.index.described else {}
-    return described
+    found: Description = recorded.value(recorded.index.described) if recorded.index.described else {}
+    return found
 
 
 def _refuse(session: Session, change: dict[str, Any]) -> None:
@@ -167,7 +170,15 @@ def _refuse(session: Session, change: dict[str, Any]) -> None:
     session.keep_document(REFUSED, seal({"kind": "refused", "run": session.run} | change) + b"\n")
 
 
-def _differences(before: Description, now: Description) -> list[Any]:
+def upstream_between(before: Description, now: Description) -> list[Any]:
+    """Return the upstream phases whose output differs, each as a change."""
+    from milepost.fingerprint import differences
+
+    return differences("upstream", dict(before.get("upstream", {})), dict(now.get("upstream", {})))
+
+
+def changes_between(before: Description, now: Description) -> list[Any]:
+    """Return what differs in params, inputs and code, each as a change."""
     from milepost.fingerprint import differences
 
     return [
@@ -178,10 +189,10 @@ def _differences(before: Description, now: Description) -> list[Any]:
 
 
 def _changed(phase: str, changes: Sequence[Any], session: Session) -> Changed:
-    done = sum(group.done for group in session.index.groups.values())
+    done = session.index.done
     return Changed(
         f"{phase}: changed since {done} results were recorded in {session.path}:\n  "
-        + _listed(changes, "\n  ")
+        + listed(changes, "\n  ")
         + "\nNothing was run, and nothing was thrown away. To go on with these results:\n  "
         + again(**{VARIABLE: "keep"})
         + "\nor accept the change with milepost.bless(). To set them aside and start over:\n  "
@@ -196,7 +207,8 @@ def _of_code(before: dict[str, str], now: dict[str, str]) -> list[Any]:
     return differences("code", before, now)
 
 
-def _listed(changes: Sequence[Any], separator: str) -> str:
+def listed(changes: Sequence[Any], separator: str) -> str:
+    """Return the changes as one text."""
     return separator.join(_lines(changes))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from milepost.errors import Unrecorded
 from milepost.phase.changes import Makers
 from milepost.phase.loops import Loops
+from milepost.phase.settings import Within
 from milepost.phase.steps import Steps
 from milepost.records import Kind, digest
 from milepost.run.session import Session
@@ -25,6 +26,8 @@ def complete(
     value: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    *,
+    within: Within | None = None,
 ) -> Any:
     """Return the phase's result: the stored one if it was made of the same items, else a new one, recorded.
 
@@ -36,9 +39,10 @@ def complete(
         value: A ready value, or a function of *args* and *kwargs*.
         args: Positional arguments.
         kwargs: Keyword arguments.
+        within: The workflow around the phase, whose upstream outputs the result is made of as well.
 
     Raises:
-        Unrecorded: Items were handed out and not recorded.
+        Unrecorded: Items were handed out and not recorded, or withheld.
         Changed: The stored result was made by another function and the word is "stop".
     """
     missing = loops.unrecorded()
@@ -48,9 +52,16 @@ def complete(
             f"{session.path}: {len(missing)} items were handed out and not recorded: {named}. Record each with "
             "record() or fail(), or run again: they come first."
         )
+    if loops.withheld:
+        raise Unrecorded(
+            f"{session.path}: {loops.withheld} items did not run, because only those that failed were to; the phase is "
+            "not complete. Run again without that."
+        )
     stored = session.record(session.index.completed) if session.index.completed else None
     code = None
     made_of = [loops.identity()]
+    if within is not None:
+        made_of += [f"{name}={output}" for name, output in within.upstream.items()]
     if callable(value):
         made_of.append(steps.digest_of_arguments(args, kwargs))
         if makers is not None:
@@ -63,7 +74,8 @@ def complete(
         log.info("%s: items changed since the phase was completed, so its result is computed anew.", session.path)
     result = value(*args, **kwargs) if callable(value) else value
     declared = makers.unwritten(code) if makers else []
-    session.append([*declared, session.made(Kind.COMPLETED, None, result, input=given, code=code, name="result")])
+    items = within.declared if within is not None else None
+    session.append([*declared, session.made(Kind.COMPLETED, items, result, input=given, code=code, name="result")])
     return result
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from milepost.errors import InvalidArgument
 from milepost.phase.mapping import check_on_error, name_item
 from milepost.phase.retrying import WaitAfter, waits
-from milepost.phase.work import Finished, Pending, Record
+from milepost.phase.work import Finished, OnRetry, Pending, Record
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ async def arun_all(
     on_error: str = "stop",
     stopping: Callable[[], bool] = lambda: False,
     on_start: Callable[[Pending], None] | None = None,
+    on_retry: OnRetry | None = None,
 ) -> AsyncGenerator[str, None]:
     """Await *function* for all that is *pending*, *record* what comes of it in batches, and yield the recorded keys.
 
@@ -57,6 +58,7 @@ async def arun_all(
         on_error: ``"stop"`` raises the first failure after recording all that was begun, ``"skip"`` goes on.
         stopping: Asked at least five times a second; once true, nothing new is begun.
         on_start: Called with each item when it is begun.
+        on_retry: Called with the key and the error of a try that is followed by another.
 
     Raises:
         InvalidArgument: An argument has no meaning.
@@ -69,6 +71,7 @@ async def arun_all(
     if timeout_seconds is not None and timeout_seconds <= 0:
         raise InvalidArgument(f"timeout_seconds={timeout_seconds}: a limit must be more than nothing")
     trier = _Trier(function, waits(retries, retry_wait_seconds), timeout_seconds, stopping)
+    trier.on_retry = on_retry
     driver = _Driver(iter(pending), trier, record, limit, on_start)
     driver.skips = on_error == "skip"
     keys = _keys_as_recorded(driver)
@@ -121,6 +124,8 @@ class _GaveUp(Exception):
 
 class _Trier:
     """Makes the tries of one item, one after another."""
+
+    on_retry: OnRetry | None = None
 
     def __init__(
         self,

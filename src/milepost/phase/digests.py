@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from milepost import codec
 from milepost.clock import Clock
 from milepost.errors import NotEncodable
 from milepost.phase.settings import Settings
+from milepost.phase.work import Key, Version
 from milepost.records import digest
 from milepost.run.session import DIGESTS, Session
 
@@ -32,8 +34,10 @@ class Digests:
         Raises:
             InvalidArgument: An input is missing, or a parameter has no stored form.
         """
+        within = settings.within
+        around = {} if within is None else {"upstream": within.upstream, "workflow": {"name": within.workflow}}
         if settings.params is None and not settings.inputs and not settings.code and not settings.seed:
-            return {}
+            return {section: parts for section, parts in around.items() if parts}
         from milepost.fingerprint import code_parts, input_parts, parameter_parts
 
         params = parameter_parts(settings.params)
@@ -44,7 +48,13 @@ class Digests:
             "inputs": input_parts(settings.inputs, self._file_digests()) if settings.inputs else {},
             "code": code_parts(settings.code) if settings.code else {},
         }
-        return {section: parts for section, parts in sections.items() if parts}
+        return {section: parts for section, parts in (sections | around).items() if parts}
+
+    def of_items(self, key: Key | None, version: Version | None) -> Callable[[Any], str | None]:
+        """Return what takes the digest of an item of a loop with that *key* and *version*."""
+        if version is not None:
+            return lambda item: self.of_value(version(item))
+        return self.of_item if key is not None else self.of_keyed_item
 
     def of_keyed_item(self, item: Any) -> str | None:
         """Return the digest of an item that is its own key: a text is all it says, a path has its content."""

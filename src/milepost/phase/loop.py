@@ -9,12 +9,14 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
+from milepost.events import EventKind
+from milepost.phase.telling import Teller
 from milepost.phase.work import Finished, Key
 from milepost.records import Kind, Record, digest
 from milepost.run.index import short
 from milepost.run.session import Session
 
-_UNSEEN, _HANDED_OUT, _DONE, _FAILED = range(4)
+_UNSEEN, _HANDED_OUT, _DONE, _FAILED, _WITHHELD = range(5)
 _LONGEST_MESSAGE = 2000
 
 DigestOf = Callable[[Any], str | None]
@@ -30,7 +32,16 @@ class Handed(NamedTuple):
 class Loop:
     """The items of one `each` or `map` in this attempt. Threads may record; one thread iterates."""
 
-    def __init__(self, session: Session, name: str | None, key: Key | None, digest_of: DigestOf) -> None:
+    only_failed = False
+
+    def __init__(
+        self,
+        session: Session,
+        name: str | None,
+        key: Key | None,
+        digest_of: DigestOf,
+        teller: Teller | None = None,
+    ) -> None:
         """Go through items under the group of *name*; None is the only loop without a name."""
         self.name = name
         self.group_name = None if name is None else f"loop:{name}"
@@ -40,6 +51,8 @@ class Loop:
         self.batched = False
         self.code: str | None = None
         self.with_value = 0
+        self.withheld = 0
+        self._teller = teller
         self._accepted: frozenset[int] | None = None
         self._session = session
         self._key = key
@@ -72,9 +85,24 @@ class Loop:
                 status[ordinal] = _DONE
                 self.with_value += 1
                 continue
+            if self.only_failed and key not in group.failed:
+                self.withheld += 1
+                status[ordinal] = _WITHHELD
+                order.pop()
+                continue
             status[ordinal] = _HANDED_OUT
             self.handed[key] = Handed(input_digest, time.monotonic())
             yield key, item
+
+    def tell_started(self, key: str) -> None:
+        """Tell that work on the item begins now."""
+        if self._teller is not None:
+            self._teller.tell(EventKind.STARTED, key, loop=self.name)
+
+    def tell_retried(self, key: str, error: BaseException) -> None:
+        """Tell that a try failed and that there will be another."""
+        if self._teller is not None:
+            self._teller.tell(EventKind.RETRIED, key, loop=self.name, error=error)
 
     def accept_only(self, codes: Iterable[str]) -> None:
         """Count as done only what was made by a function with one of these digests, or by the body of a loop."""
@@ -143,6 +171,8 @@ class Loop:
             is_done = record.kind is Kind.DONE
             self._status[self.group.ordinals[record.key]] = _DONE if is_done else _FAILED
             self.with_value += is_done
+        if self._teller is not None:
+            self._tell_recorded(self._teller, records, {one.key: one.error for one in finished})
         if refused is not None:
             recorded = {record.key for record in records}
             self.handed.update({key: handed for key, handed in claimed.items() if key not in recorded})
@@ -166,6 +196,16 @@ class Loop:
             raise
         self._status[self.group.ordinals[key]] = _DONE
         self.with_value += 1
+        if self._teller is not None:
+            self._teller.tell(EventKind.DONE, key, loop=self.name, seconds=seconds)
+
+    def _tell_recorded(
+        self, teller: Teller, records: Sequence[Record], errors: dict[str, BaseException | str | None]
+    ) -> None:
+        for record in records:
+            assert record.key is not None, "an item has a key"
+            kind = EventKind.DONE if record.kind is Kind.DONE else EventKind.FAILED
+            teller.tell(kind, record.key, loop=self.name, seconds=record.seconds, error=errors[record.key])
 
     def _record(self, one: Finished, handed: Handed) -> Record:
         kind, value = Kind.DONE, one.value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 from milepost.errors import InvalidArgument, NoItem
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.results import Results
+from milepost.phase.telling import Teller
 from milepost.phase.work import Finished, Key
 from milepost.records import digest
 from milepost.run.index import Group
@@ -19,16 +20,19 @@ from milepost.run.session import Session
 class Loops:
     """The loops that this attempt has begun."""
 
-    def __init__(self, session: Session) -> None:
-        """Begin none yet."""
+    def __init__(self, session: Session, teller: Teller | None = None, *, only_failed: bool = False) -> None:
+        """Begin none yet; *only_failed* withholds every item that did not fail."""
         self._session = session
+        self._teller = teller
+        self._only_failed = only_failed
+        self._lengths: list[int | None] = []
         self._path = session.path
         self._loops: dict[str | None, Loop] = {}
         self._active: Loop | None = None
         self._thread: int | None = None
 
-    def begin(self, name: str | None, key: Key | None, digest_of: DigestOf) -> Loop:
-        """Return a new loop.
+    def begin(self, items: Iterable[Any], name: str | None, key: Key | None, digest_of: DigestOf) -> Loop:
+        """Return a new loop over *items*, of which only the number is taken here, if it is known.
 
         Raises:
             InvalidArgument: The name is taken in this attempt, or is no name.
@@ -40,8 +44,17 @@ class Loops:
             raise InvalidArgument(f"{self._path}: {which} in one phase needs a name of its own: pass name=.")
         if key is not None and not callable(key):
             raise InvalidArgument(f"key={key!r}: a function from item to text is needed.")
-        loop = self._loops[name] = Loop(self._session, name, key, digest_of)
+        loop = self._loops[name] = Loop(self._session, name, key, digest_of, self._teller)
+        loop.only_failed = self._only_failed
+        self._lengths.append(len(items) if isinstance(items, Sized) else None)
+        known = [length for length in self._lengths if length is not None]
+        self._session.index.expected = sum(known) if len(known) == len(self._lengths) else None
         return loop
+
+    @property
+    def withheld(self) -> int:
+        """How many items were not handed out because only those that failed are."""
+        return sum(loop.withheld for loop in self._loops.values())
 
     def one_by_one(self, loop: Loop, items: Iterable[Any], check: Callable[[], None]) -> Iterator[Any]:
         """Hand out the items of *loop* that are not done; *check* is called before each, and may raise."""
@@ -52,6 +65,7 @@ class Loops:
             if key is None:
                 break
             self._take_in_hand(loop, (key,))
+            loop.tell_started(key)
             yield item
         loop.current = ()
 
@@ -64,6 +78,8 @@ class Loops:
             if not batch:
                 break
             self._take_in_hand(loop, tuple(key for key, _ in batch))
+            for key, _ in batch:
+                loop.tell_started(key)
             yield [item for _, item in batch]
         loop.current = ()
 

@@ -22,7 +22,7 @@ from milepost.phase.pools.base import Outcome, Pool, translated
 from milepost.phase.pools.opening import Workers, open_pool
 from milepost.phase.retrying import WaitAfter, waits
 from milepost.phase.signals import whole
-from milepost.phase.work import Finished, Pending, Record
+from milepost.phase.work import Finished, OnRetry, Pending, Record
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ def run_all(
     max_worker_deaths: int = 3,
     stopping: Callable[[], bool] = lambda: False,
     on_start: Callable[[Pending], None] | None = None,
+    on_retry: OnRetry | None = None,
 ) -> None:
     """Call *function* for all that is *pending*, and *record* what comes of it, in batches.
 
@@ -65,6 +66,7 @@ def run_all(
         max_worker_deaths: How many workers an item may lose before it fails with `WorkerDied`.
         stopping: Asked at least five times a second; once true, nothing new is begun.
         on_start: Called in this thread with each item when it is first handed to a worker.
+        on_retry: Called in this thread with the key and the error of a try that is followed by another.
 
     Raises:
         InvalidArgument: An argument has no meaning.
@@ -79,6 +81,7 @@ def run_all(
     pool = open_pool(function, executor, workers=workers, timeout_seconds=timeout_seconds)
     loop = _Loop(pool, Backlog(iter(pending), on_start or _nothing), record, wait_after, stopping)
     loop.skips = on_error == "skip"
+    loop.on_retry = on_retry
     loop.timeout_seconds = timeout_seconds
     loop.max_worker_deaths = max_worker_deaths
     loop.run()
@@ -107,6 +110,7 @@ class _Loop:
     """One call of `run_all`."""
 
     skips = False
+    on_retry: OnRetry | None = None
     timeout_seconds: float | None = None
     max_worker_deaths = 3
 
@@ -251,6 +255,8 @@ class _Loop:
             wait_seconds = None if outcome.final else self._wait_after(error, task.tries - task.deaths)
             if wait_seconds is not None:
                 self._backlog.wait(task, wait_seconds)
+                if self.on_retry is not None:
+                    self.on_retry(task.pending.key, error)
                 return
             if self._failure is None and not (self.skips and isinstance(error, Exception)):
                 name_item(error, task.pending.key)

@@ -33,6 +33,7 @@ class Parallel:
         workers: int | None = None,
         executor: str | Executor | Callable[[], Executor] | None = None,
         retries: int = 0,
+        retry_wait_seconds: float = 1.0,
         timeout_seconds: float | None = None,
         on_error: str = "stop",
         version: Callable[[Any], Any] | None = None,
@@ -50,6 +51,7 @@ class Parallel:
             executor: "threads" (the default), "processes", any `concurrent.futures.Executor`, or a function without
                 arguments that makes one, and makes it anew if it breaks.
             retries: Further tries of an item that raised, with growing pauses.
+            retry_wait_seconds: The pause before the second try; it doubles from try to try, up to 60 seconds.
             timeout_seconds: The most a try may take. A process is ended; a thread runs on, and a warning says so.
             on_error: "stop" after what is in flight, or "skip"; either way the failure is recorded.
             version: From item to a value that tells whether the item changed; by default its content does.
@@ -68,7 +70,7 @@ class Parallel:
         from milepost.phase.mapping import run_all
 
         attempt = self._attempt
-        loop = attempt.begin_map(function, name, key, version)
+        loop = attempt.begin_map(function, items, name, key, version)
         run_all(
             function,
             attempt.pending(loop, items, pass_random=pass_random),
@@ -76,12 +78,15 @@ class Parallel:
             executor=executor,
             workers=workers,
             retries=retries,
+            retry_wait_seconds=retry_wait_seconds,
             timeout_seconds=timeout_seconds,
             on_error=on_error,
             max_worker_deaths=max_worker_deaths,
-            stopping=lambda: attempt.signals.stopping,
+            stopping=lambda: attempt.stopping,
+            on_start=attempt.on_start(loop),
+            on_retry=attempt.on_retry(loop),
         )
-        attempt.signals.check()
+        attempt.check()
         return self.results(name)
 
     async def amap(
@@ -93,6 +98,7 @@ class Parallel:
         name: str | None = None,
         limit: int = 32,
         retries: int = 0,
+        retry_wait_seconds: float = 1.0,
         timeout_seconds: float | None = None,
         on_error: str = "stop",
         version: Callable[[Any], Any] | None = None,
@@ -110,7 +116,7 @@ class Parallel:
         from milepost.phase.coroutines import arun_all
 
         attempt = self._attempt
-        loop = attempt.begin_map(function, name, key, version)
+        loop = attempt.begin_map(function, items, name, key, version)
         results = self.results(name)
         recorded = arun_all(
             function,
@@ -118,9 +124,12 @@ class Parallel:
             attempt.recorder(loop),
             limit=limit,
             retries=retries,
+            retry_wait_seconds=retry_wait_seconds,
             timeout_seconds=timeout_seconds,
             on_error=on_error,
-            stopping=lambda: attempt.signals.stopping,
+            stopping=lambda: attempt.stopping,
+            on_start=attempt.on_start(loop),
+            on_retry=attempt.on_retry(loop),
         )
         in_order = _InOrder(loop)
         try:
@@ -129,7 +138,7 @@ class Parallel:
                     yield done, results[done]
         finally:
             await recorded.aclose()
-        attempt.signals.check()
+        attempt.check()
         for done in in_order.ready():
             yield done, results[done]
 

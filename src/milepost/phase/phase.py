@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from milepost.clock import Clock, SystemClock
 from milepost.errors import InvalidArgument, PhaseClosed
+from milepost.events import Listener
 from milepost.phase.parallel import Parallel
 from milepost.phase.settings import Settings
 from milepost.phase.work import Ambiguous, Finished, Key
@@ -43,6 +44,9 @@ class Phase(Parallel):
         grace_seconds: How long the item in hand may go on after a first signal.
         seed: What `random` starts from.
         allow_network_filesystem: Write even where locks and syncs are not sound (NFS and its like).
+        on_event: Hears what happens, as `milepost.events.Event`.
+        max_cost_usd: What the paid calls of the run may cost, all attempts together, in US dollars.
+        max_seconds: For how long an attempt begins new items, steps and calls.
         clock: The clock to go by, for tests.
 
     Raises:
@@ -64,6 +68,9 @@ class Phase(Parallel):
         grace_seconds: float = 20,
         seed: int = 0,
         allow_network_filesystem: bool = False,
+        on_event: Listener | None = None,
+        max_cost_usd: float | None = None,
+        max_seconds: float | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
@@ -82,8 +89,18 @@ class Phase(Parallel):
             seed=seed,
             allow_network_filesystem=allow_network_filesystem,
             clock=clock or SystemClock(),
+            on_event=on_event,
+            max_cost_usd=max_cost_usd,
+            max_seconds=max_seconds,
         )
         self._open: Attempt | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return the phase of checked *settings*: how a workflow makes its phases."""
+        phase = cls.__new__(cls)
+        phase.name, phase._settings, phase._open = settings.name, settings, None
+        return phase
 
     def __enter__(self) -> Self:
         """Open an attempt: take the lock, recover, and compare what the run was made with.
@@ -138,15 +155,16 @@ class Phase(Parallel):
             InvalidArgument: A loop of that name has begun already, or an item has no key.
             DuplicateKey: Two items have one key.
             Interrupted: A signal asked to stop.
+            BudgetReached: The attempt has had its max_seconds.
         """
         if batch is not None and (type(batch) is not int or batch < 1):
             raise InvalidArgument(f"batch={batch!r}: a whole number of at least 1 is needed.")
         attempt = self._attempt
-        loop = attempt.begin_loop(name, key, version)
+        loop = attempt.begin_loop(items, name, key, version)
         if batch is None:
-            return attempt.loops.one_by_one(loop, items, attempt.signals.check)
+            return attempt.loops.one_by_one(loop, items, attempt.check)
         loop.batched = True
-        return attempt.loops.in_batches(loop, items, batch, attempt.signals.check)
+        return attempt.loops.in_batches(loop, items, batch, attempt.check)
 
     def record(self, value: Any, key: str | None = None, *, name: str | None = None) -> None:
         """Record the result of the item handed out last: when this returns, it is durable.
@@ -195,7 +213,7 @@ class Phase(Parallel):
             Changed: The stored value was made by another function and *on_change* is "stop".
             StorageError: The medium refused; the value was not recorded.
         """
-        self._attempt.signals.check()
+        self._attempt.check()
         return self._attempt.steps.step(name, function, args, kwargs)
 
     def call(
@@ -221,10 +239,23 @@ class Phase(Parallel):
 
         Raises:
             Changed: The stored answer was made by another function and *on_change* is "stop".
+            BudgetReached: The call would exceed max_cost_usd; it is not made.
             StorageError: The medium refused; without a durable intent the call is not made.
         """
-        self._attempt.signals.check()
+        self._attempt.check()
         return self._attempt.steps.call(key, function, args, kwargs, cost_usd=cost_usd, reconcile=reconcile)
+
+    def output(self, path: str | os.PathLike[str]) -> None:
+        """Declare a file or folder that the phase wrote: its digest is recorded, and stands in the receipt.
+
+        Args:
+            path: What was written. A workflow enters a finished phase again if it is missing or altered.
+
+        Raises:
+            InvalidArgument: There is no such file.
+            StorageError: The medium refused; it was not recorded.
+        """
+        self._attempt.output(os.fspath(path))
 
     @property
     def ambiguous(self) -> list[Ambiguous]:
@@ -243,7 +274,7 @@ class Phase(Parallel):
             NotEncodable: The result would not come back equal; the message names its path.
             StorageError: The medium refused; the result was not recorded.
         """
-        self._attempt.signals.check()
+        self._attempt.check()
         return self._attempt.complete(value, args, kwargs)
 
     # --- state and random numbers

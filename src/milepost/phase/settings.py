@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, cast
 
 from milepost.clock import Clock
 from milepost.errors import InvalidArgument
+from milepost.events import Listener
+from milepost.phase.limits import Budget
 from milepost.run import root_of
 from milepost.run.place import folder_name
 from milepost.stores import Durability
@@ -42,6 +44,25 @@ def on_change_of(argument: str, variable: str | None) -> OnChange:
         raise InvalidArgument(f"{where} {word!r}: 'stop', 'restart' or 'keep' is needed.") from None
 
 
+class Within(NamedTuple):
+    """What a workflow tells one of its phases.
+
+    *upstream* names the phases it builds on, each with the digest of its output; where one differs, the run begins
+    anew, unless *keeps_items*: then only its result does. *fresh* says why the run is to begin anew in any case.
+    *only_failed* hands out nothing but items that failed. *declared* is the digest of the declared items. *stop* is
+    asked before each item and raises if the workflow is to stop; *stopping* tells whether it would.
+    """
+
+    workflow: str
+    upstream: dict[str, str]
+    keeps_items: bool = False
+    fresh: str | None = None
+    only_failed: bool = False
+    declared: str | None = None
+    stop: Callable[[], None] = lambda: None
+    stopping: Callable[[], bool] = lambda: False
+
+
 class Settings(NamedTuple):
     """The arguments of `Phase`, with the environment's word where it has one."""
 
@@ -58,6 +79,9 @@ class Settings(NamedTuple):
     seed: int
     allow_network_filesystem: bool
     clock: Clock
+    on_event: Listener | None = None
+    budget: Budget = Budget()
+    within: Within | None = None
 
     @classmethod
     def checked(
@@ -76,6 +100,9 @@ class Settings(NamedTuple):
         seed: int,
         allow_network_filesystem: bool,
         clock: Clock,
+        on_event: Listener | None,
+        max_cost_usd: float | None,
+        max_seconds: float | None,
     ) -> Settings:
         """Return the settings.
 
@@ -91,6 +118,8 @@ class Settings(NamedTuple):
             raise InvalidArgument(f"seed {seed!r}: a whole number is needed.")
         if not _is_duration(grace_seconds):
             raise InvalidArgument(f"grace_seconds {grace_seconds!r}: a number of seconds of at least 0 is needed.")
+        for budget, limit in (("max_cost_usd", max_cost_usd), ("max_seconds", max_seconds)):
+            check_limit(budget, limit)
         return cls(
             name=name,
             root=root_of(store),
@@ -105,7 +134,19 @@ class Settings(NamedTuple):
             seed=seed,
             allow_network_filesystem=allow_network_filesystem,
             clock=clock,
+            on_event=on_event,
+            budget=Budget(max_cost_usd, max_seconds),
         )
+
+
+def check_limit(name: str, limit: float | None) -> None:
+    """Refuse a *limit* that is no number of at least 0.
+
+    Raises:
+        InvalidArgument: It is not; None is no limit.
+    """
+    if limit is not None and not _is_duration(limit):
+        raise InvalidArgument(f"{name} {limit!r}: a number of at least 0 is needed, or None for no limit.")
 
 
 def _is_duration(seconds: object) -> bool:

@@ -11,9 +11,12 @@ from typing import Any
 
 from milepost import codec
 from milepost.errors import InvalidArgument, NotEncodable
+from milepost.events import EventKind
 from milepost.phase.changes import Makers
+from milepost.phase.limits import Limits
 from milepost.phase.loop import told
 from milepost.phase.results import Results
+from milepost.phase.telling import Teller
 from milepost.phase.work import Ambiguous, Happened
 from milepost.records import Kind, Record, digest
 from milepost.run.index import CALLS, STEPS, Group, short
@@ -29,8 +32,17 @@ ItemDigest = Callable[[Any], str | None]
 class Steps:
     """The steps and calls of one attempt."""
 
-    def __init__(self, session: Session, makers: Makers | None, item_digest: ItemDigest) -> None:
-        """Work in *session*; *makers* judges functions, None where Milepost is switched off."""
+    def __init__(
+        self,
+        session: Session,
+        makers: Makers | None,
+        item_digest: ItemDigest,
+        limits: Limits,
+        teller: Teller | None = None,
+    ) -> None:
+        """Work in *session*, within *limits*; *makers* judges functions, None where Milepost is switched off."""
+        self._limits = limits
+        self._teller = teller
         self._session = session
         self._makers = makers
         self._item_digest = item_digest
@@ -48,7 +60,8 @@ class Steps:
                 return self._session.value(self._steps.sequence(name))
             since = time.monotonic()
             value = function(*args, **kwargs)
-            self._record(STEPS, name, value, given, code, since)
+            seconds = self._record(STEPS, name, value, given, code, since)
+            self._tell(EventKind.STEPPED, name, seconds=seconds)
             return value
 
     def call(
@@ -72,10 +85,7 @@ class Steps:
             if answer is not None:
                 self._record(CALLS, key, answer.result, given, code, since)
                 return answer.result
-            intent = {"call_id": call_id, "cost_usd": cost_usd}
-            self._session.append(
-                [*self._declared(code), self._session.made(Kind.INTENT, key, intent, group=CALLS, input=given)]
-            )
+            self._send(key, call_id, given, code, cost_usd)
             try:
                 value = function(*args, call_id=call_id, **kwargs)
             except Exception as error:
@@ -84,9 +94,23 @@ class Steps:
                 self._session.append(
                     [self._session.made(Kind.FAILED, key, failure, group=CALLS, seconds=seconds, input=given)]
                 )
+                self._tell(EventKind.UNANSWERED, key, call_id=call_id, cost_usd=cost_usd, seconds=seconds, error=error)
                 raise
-            self._record(CALLS, key, value, given, code, since)
+            seconds = self._record(CALLS, key, value, given, code, since)
+            self._tell(EventKind.ANSWERED, key, call_id=call_id, cost_usd=cost_usd, seconds=seconds)
             return value
+
+    def _send(self, key: str, call_id: str, given: str, code: str | None, cost_usd: float | None) -> None:
+        """Make the intent durable, if the budget allows the call."""
+        self._limits.reserve(key, cost_usd)
+        try:
+            intent = {"call_id": call_id, "cost_usd": cost_usd}
+            self._session.append(
+                [*self._declared(code), self._session.made(Kind.INTENT, key, intent, group=CALLS, input=given)]
+            )
+        finally:
+            self._limits.release(cost_usd)
+        self._tell(EventKind.SENT, key, call_id=call_id, cost_usd=cost_usd)
 
     def ambiguous(self) -> list[Ambiguous]:
         """Return the calls that were sent and not answered."""
@@ -136,12 +160,17 @@ class Steps:
             return False
         return code is None or self._makers is None or group.code(name) in {None, *self._makers.same_as(code)}
 
-    def _record(self, group: str, name: str, value: Any, given: str, code: str | None, since: float) -> None:
+    def _record(self, group: str, name: str, value: Any, given: str, code: str | None, since: float) -> float:
         seconds = round(time.monotonic() - since, 6)
         record = self._session.made(
             Kind.DONE, name, value, group=group, seconds=seconds, input=given, code=code, name=f"{group}s[{name!r}]"
         )
         self._session.append([*self._declared(code), record])
+        return seconds
+
+    def _tell(self, kind: EventKind, key: str, **details: Any) -> None:
+        if self._teller is not None:
+            self._teller.tell(kind, key, **details)
 
     def _declared(self, code: str | None) -> list[Record]:
         return self._makers.unwritten(code) if self._makers else []

@@ -30,8 +30,30 @@ class Finished(NamedTuple):
 Key = Callable[[Any], str]
 """From an item to the text by which it is known."""
 
+Version = Callable[[Any], Any]
+"""From an item to a value that tells whether it changed."""
+
+
+class DeclaredItems(list[Any]):
+    """The items that a phase of a workflow declares, with their *key* and *version*, which a loop over them takes."""
+
+    key: Key | None = None
+    version: Version | None = None
+
+
+def declared_by(items: object, key: Key | None, version: Version | None) -> tuple[Key | None, Version | None]:
+    """Return key and version of a loop over *items*: those given, else those that the items were declared with."""
+    if isinstance(items, DeclaredItems):
+        return key or items.key, version or items.version
+    return key, version
+
+
 Record = Callable[[Sequence[Finished]], None]
 """Makes what finished together durable, as one batch with one sync. An error leaves none of it acknowledged."""
+
+
+OnRetry = Callable[[str, BaseException], None]
+"""Hears that a try of the item of that key failed, and that it gets another."""
 
 
 class Happened(NamedTuple):

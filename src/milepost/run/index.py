@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from milepost.errors import NotDecodable
-from milepost.records import CHAIN_BYTES, VALUE_FIELD, Kind, Record
+from milepost.records import CHAIN_BYTES, VALUE_FIELD, Kind, Record, Totals
+from milepost.run.tally import CALLS, NO_LOOPS, STEPS, Tally, intent_in, intent_of
 
 _LOW_64_BITS = 16  # hex digits
 _NO_GROUP = ""
 
-STEPS = "step"
-CALLS = "call"
+__all__ = ["CALLS", "STEPS", "Failure", "Group", "Index", "short"]
 
 
 class Failure(NamedTuple):
@@ -122,11 +122,45 @@ class Index:
         self.described = 0
         self.completed = 0
         self.attempt = 0
+        self.tally = Tally()
+        self._done_before = 0
+        self.expected: int | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was recorded that a change could make stale."""
         return not (self.states or self.completed or self.intents or any(one.done for one in self.groups.values()))
+
+    @property
+    def loops(self) -> dict[str, Group]:
+        """The groups of items, by label; the only loop without a name has the label ``""``."""
+        return {label: group for label, group in self.groups.items() if label not in NO_LOOPS}
+
+    @property
+    def done(self) -> int:
+        """How many items are done, in all loops."""
+        return sum(group.done for label, group in self.groups.items() if label not in NO_LOOPS)
+
+    @property
+    def failed(self) -> int:
+        """How many items failed and have no result since, in all loops."""
+        return sum(len(group.failed) for label, group in self.groups.items() if label not in NO_LOOPS)
+
+    def totals(self) -> Totals:
+        """Return what the records come to, for those who look without reading them; *expected* goes with it."""
+        tally = self.tally
+        return Totals(
+            done=self.done,
+            failed=self.failed,
+            expected=self.expected,
+            done_before=self._done_before,
+            attempt=self.attempt,
+            opened_at=tally.opened_at,
+            last_time=tally.last_time,
+            spent_usd=round(tally.spent_usd, 9),
+            ambiguous=len(self.intents),
+            is_complete=self.completed > 0,
+        )
 
     def group(self, name: str | None) -> Group:
         """Return the group of that name, made if it is new."""
@@ -146,6 +180,8 @@ class Index:
             if not self._take_together(first, heads):
                 for sequence, (head, line) in enumerate(zip(heads, lines, strict=True), first):
                     self._take(sequence, head, has_value=VALUE_FIELD in line)
+                    if head["kind"] == Kind.INTENT:
+                        self.tally.take_intent(intent_in(line))
             if heads:
                 self.attempt = heads[-1]["attempt"]
         except (ValueError, KeyError, TypeError) as error:
@@ -157,10 +193,13 @@ class Index:
         """Take one record that was just appended as number *sequence*."""
         if record.kind is Kind.DONE and record.key is not None:
             self.group(record.group).note_done(record.key, sequence, record.input, record.code)
+            self.tally.take(record.kind, record.group, record.time, record.seconds)
             if record.group == CALLS:
                 self.intents.pop(record.key, None)
         else:
             self._take(sequence, record._asdict(), has_value=record.value is not None)
+            if record.kind is Kind.INTENT:
+                self.tally.take_intent(intent_of(record))
         self.attempt = record.attempt
 
     def _take_together(self, first: int, heads: list[dict[str, Any]]) -> bool:
@@ -168,14 +207,17 @@ class Index:
         if {head["kind"] for head in heads} != {"done"}:
             return False
         (name, *others) = {head.get("group") for head in heads}
-        if others or name == CALLS:
+        if others or name in NO_LOOPS:
             return False
-        return self.group(name).note_all_done(
+        is_taken = self.group(name).note_all_done(
             first,
             [head["key"] for head in heads],
             [short(head.get("input")) for head in heads],
             [head.get("code") for head in heads],
         )
+        if is_taken:
+            self.tally.take_items(heads)
+        return is_taken
 
     def _take(self, sequence: int, head: dict[str, Any], *, has_value: bool) -> None:
         group, key = head.get("group"), head.get("key", "")
@@ -194,9 +236,11 @@ class Index:
             self.completed = sequence
         elif kind is Kind.OPENED:
             self.opened += 1
+            self._done_before = self.done
             self.described = sequence if has_value else self.described
         if group == CALLS and kind in (Kind.DONE, Kind.FAILED):
             self.intents.pop(key, None)
+        self.tally.take(kind, group, head["time"], head.get("seconds"))
 
 
 def short(digest: str | None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from milepost.errors import DurabilityUnknown, MilepostError
 from milepost.fs import FileSystem, write_all
-from milepost.records import Position
+from milepost.records import Position, Totals
 from milepost.stores.base import Durability
 from milepost.stores.segment import SLOT_OFFSETS, Mark, slot_bytes
 from milepost.stores.translate import FULL, full, unknown
@@ -27,7 +27,7 @@ class Appender:
     """The open end of a journal. *position* is what was acknowledged last, *offset* where the next byte goes.
 
     *synced* is the last position that no power cut takes back, *loose* a copy of the lines between it and
-    *position*, or None once they are too many to be kept.
+    *position*, or None once they are too many to be kept. *totals* are those at *position*, where they are known.
     """
 
     def __init__(
@@ -42,6 +42,9 @@ class Appender:
         self.poisoned = False
         self.synced = position
         self.loose: bytearray | None = bytearray()
+        self.totals: Totals | None = None
+        self._synced_offset = offset
+        self._synced_totals: Totals | None = None
         self._marked: Position | None = None
         self._handle = handle
         self._allocated = offset
@@ -66,12 +69,12 @@ class Appender:
         try:
             self._pad(len(lines))
             if sync or self._marked is not self.synced:
-                self._mark(self.synced)  # a watermark must not land where the records it vouches for may not
+                self._mark_synced()  # a watermark must not land where the records it vouches for may not
             write_all(self.files, self._handle, lines, self.offset)
             if sync:
                 self.files.sync_data(self._handle)
             if durability is Durability.STRICT:
-                self._mark(end)
+                self._mark(Mark(end, self.checkpoint))
                 self.files.sync_data(self._handle)
         except OSError as error:
             self.poisoned = True
@@ -82,12 +85,19 @@ class Appender:
         self.offset += len(lines)
         self._allocated = max(self._allocated, self.offset)
         self.position = end
+        self.totals = None
         if not sync:
             self._keep_loose(lines)
             return
-        self.synced = end
+        self.synced, self._synced_offset, self._synced_totals = end, self.offset, None
         if self.loose is None or self.loose:
             self.loose = bytearray()
+
+    def note_totals(self, totals: Totals) -> None:
+        """Know what the records up to `position` come to; it is written with the next watermark of that position."""
+        self.totals = totals
+        if self.synced is self.position:
+            self._synced_totals = totals
 
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists, so that its loss is noticed.
@@ -98,7 +108,7 @@ class Appender:
         self.refuse_poisoned()
         self.checkpoint = number
         try:
-            self._mark(self.synced)
+            self._mark_synced()
         except OSError as error:
             self.poisoned = True
             raise unknown(self.path, "note the checkpoint in the journal", error) from error
@@ -117,7 +127,7 @@ class Appender:
                 if clean and not self.poisoned:
                     if self.synced != self.position:
                         self.files.sync_data(handle)
-                    mark = slot_bytes(Mark(self.position, self.checkpoint))
+                    mark = slot_bytes(Mark(self.position, self.checkpoint, self.offset, self.totals))
                     write_all(self.files, handle, mark, SLOT_OFFSETS[self._slot])
                     self.files.truncate(handle, self.offset)
                     self.files.sync(handle)
@@ -135,11 +145,13 @@ class Appender:
                 "start again."
             )
 
-    def _mark(self, position: Position) -> None:
-        mark = slot_bytes(Mark(position, self.checkpoint))
-        write_all(self.files, self._handle, mark, SLOT_OFFSETS[self._slot])
+    def _mark_synced(self) -> None:
+        self._mark(Mark(self.synced, self.checkpoint, self._synced_offset, self._synced_totals))
+
+    def _mark(self, mark: Mark) -> None:
+        write_all(self.files, self._handle, slot_bytes(mark), SLOT_OFFSETS[self._slot])
         self._slot = 1 - self._slot
-        self._marked = position
+        self._marked = mark.position
 
     def _keep_loose(self, lines: bytes) -> None:
         """Keep what a failed sync could take along, as long as it is little."""

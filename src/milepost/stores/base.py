@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from milepost.errors import DamageError
 from milepost.fs import Content
-from milepost.records import Position, Record
+from milepost.records import Position, Record, Totals
 
 
 class Durability(StrEnum):
@@ -128,6 +128,13 @@ class RunStore(Protocol):
 
         Raises:
             DurabilityUnknown: Too much was acknowledged as surviving the process only: run the same command again.
+        """
+
+    def note_totals(self, totals: Totals) -> None:
+        """Know what all records so far come to, so that looking need not read them. Need not survive a crash.
+
+        Raises:
+            DurabilityUnknown: This store is not open for writing.
         """
 
     def note_checkpoint(self, number: int) -> None:

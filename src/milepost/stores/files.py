@@ -8,7 +8,7 @@ from contextlib import suppress
 from milepost.clock import Clock
 from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError, StoreUnavailable
 from milepost.fs import TEMPORARY_SUFFIX, Content
-from milepost.records import Position, Record, encode_lines, start_of
+from milepost.records import Position, Record, Totals, encode_lines, start_of
 from milepost.stores.appender import Appender
 from milepost.stores.base import Damaged, Durability, JournalReading, Visit
 from milepost.stores.folder import Folder
@@ -162,6 +162,10 @@ class RunFiles:
         with suppress(StorageError):  # its failure was told when it was poisoned
             old.close(clean=False)
 
+    def note_totals(self, totals: Totals) -> None:
+        """Know what the records come to; it is written with a later watermark, and vouches for nothing."""
+        self._open_end().note_totals(totals)
+
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists."""
         self._open_end().note_checkpoint(number)
@@ -230,13 +234,17 @@ class RunFiles:
         try:
             if appender.synced != appender.position:
                 appender.append(b"", appender.position)
-            self.folder.put(segment_name(number), head_page(head, appender.checkpoint), replace=True)
+            totals = appender.totals
+            self.folder.put(segment_name(number), head_page(head, appender.checkpoint, totals), replace=True)
             appender.append(trailer(appender.position, number), appender.position)
             appender.close()
-            return self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
+            behind = self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
         except BaseException:
             appender.poisoned = True
             raise
+        if totals is not None:
+            behind.note_totals(totals)
+        return behind
 
     def _start_segment(
         self, head: Head, checkpoint: int = 0, lines: bytes | bytearray = b"", end: Position | None = None

@@ -3,8 +3,8 @@
 ::
 
     0     header: run, segment number, position before the first record (sealed, padded with spaces)
-    1024  watermark slot A     } the newest record known to be acknowledged before the last append;
-    1536  watermark slot B     } each in a sector of its own, written in turn
+    1024  watermark slot A     } the newest record known to be acknowledged before the last append, and what
+    1536  watermark slot B     } the records up to it come to; each in a sector of its own, written in turn
     2048  newlines to the end of the page
     4096  records, one line each; behind them padding of newlines
 
@@ -20,8 +20,10 @@ from array import array
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+import orjson
+
 from milepost.errors import CorruptJournal, DamageError, LostRecords, NotDecodable
-from milepost.records import Kind, Position, chain_of, follow_all, seal, seal_body, unseal
+from milepost.records import Kind, Position, Totals, chain_of, follow_all, seal, seal_body, unseal
 from milepost.stores.base import OFFSETS, Visit
 
 FORMAT = 1
@@ -43,10 +45,16 @@ class Head(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A watermark: what was acknowledged before the last append, and the number of the newest checkpoint."""
+    """A watermark: what was acknowledged before the last append, and the number of the newest checkpoint.
+
+    Where they are known, *offset* is the byte behind that record and *totals* what the records up to it come to; they
+    vouch for nothing.
+    """
 
     position: Position
     checkpoint: int = 0
+    offset: int = 0
+    totals: Totals | None = None
 
 
 class SegmentReading:
@@ -75,17 +83,19 @@ class SegmentReading:
         self.warnings: list[str] = []
 
 
-def head_page(head: Head, checkpoint: int = 0) -> bytes:
-    """Return the first page of a new segment."""
-    slot = slot_bytes(Mark(head.start, checkpoint))
+def head_page(head: Head, checkpoint: int = 0, totals: Totals | None = None) -> bytes:
+    """Return the first page of a new segment; *totals* are those at its start."""
+    slot = slot_bytes(Mark(head.start, checkpoint, HEAD_BYTES if totals else 0, totals))
     page = _header(head) + slot + slot
     return page + b"\n" * (HEAD_BYTES - len(page))
 
 
 def slot_bytes(mark: Mark) -> bytes:
     """Return a watermark slot: one sector, one JSON line."""
-    (sequence, chain), checkpoint = mark
+    (sequence, chain), checkpoint, offset, totals = mark
     body = b'{"kind":"watermark","sequence":%d,"chain":"%s","checkpoint":%d' % (sequence, chain.encode(), checkpoint)
+    if totals is not None:
+        body += b',"offset":%d,"totals":%s' % (offset, orjson.dumps(list(totals)))
     return seal_body(body).ljust(SLOT_BYTES - 1) + b"\n"
 
 
@@ -239,12 +249,22 @@ def parse_head(name: str, data: bytes) -> Head | None:
 def _marks(data: bytes, reading: SegmentReading) -> list[Position]:
     marks = []
     for offset in SLOT_OFFSETS:
-        slot = data[offset : offset + SLOT_BYTES]
-        fields = unseal(slot.rstrip(b" \n"))
-        mark = fields and Mark(Position(fields["sequence"], fields["chain"]), fields["checkpoint"])
-        if not mark or slot != slot_bytes(mark):
+        mark = read_mark(data, offset)
+        if mark is None:
             reading.warnings.append(f"{reading.name}: the watermark at byte {offset} is damaged; the other one stands.")
         else:
             marks.append(mark.position)
             reading.checkpoint = max(reading.checkpoint, mark.checkpoint)
     return marks
+
+
+def read_mark(data: bytes, offset: int) -> Mark | None:
+    """Return the watermark in the slot at *offset* of a first page, or None if it is not what was written."""
+    slot = data[offset : offset + SLOT_BYTES]
+    fields = unseal(slot.rstrip(b" \n"))
+    if fields is None:
+        return None
+    position = Position(fields["sequence"], fields["chain"])
+    totals = fields.get("totals")
+    mark = Mark(position, fields["checkpoint"], fields.get("offset", 0), Totals(*totals) if totals else None)
+    return mark if slot == slot_bytes(mark) else None
