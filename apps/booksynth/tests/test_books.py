@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from apps.booksynth.tests import support
 from booksynth import books
-from booksynth.inputs import UnreadableError
+from booksynth.inputs import Found, UnreadableError
 from booksynth.settings import Phase2Settings
 from booksynth.trackers import SUFFIX, parse
 
 SETTINGS = Phase2Settings()
 
 
-def shelf(folder: Path, **files: str | bytes) -> list[books.Found]:
+def shelf(folder: Path, **files: str | bytes) -> list[Found]:
     folder.mkdir(exist_ok=True)
     for name, content in files.items():
         path = folder / name.replace("__", ".")
@@ -97,7 +97,7 @@ def test_same_book_same_bytes(tmp_path: Path) -> None:
     two = shelf(tmp_path / "b", book__md="Never guess the format.")[0]
     os.utime(two.path, (1, 1))
     assert books.analyse(one, SETTINGS) == books.analyse(two, SETTINGS)
-    assert books.version(one, 64) == books.version(two, 64)
+    assert books.version(one) == books.version(two)
 
 
 def test_title_of_a_book_without_one(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.md")
     found = books.find(tmp_path, 64)
     assert [codes(books.analyse(one, SETTINGS)) for one in found] == [["not-a-file"]] * 2
-    assert [books.version(one, 64)[:2] for one in found] == [["problem", "not-a-file"]] * 2
+    assert [books.version(one)[:2] for one in found] == [["problem", "not-a-file"]] * 2
 
 
 def test_a_book_that_vanished_has_failed(tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ def test_a_book_that_vanished_has_failed(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError) as caught:
         books.analyse(found, SETTINGS)
     assert caught.value.problem.code == "unreadable"
-    assert books.version(found, 64)[:2] == ["problem", "unreadable"]
+    assert books.version(found)[:2] == ["problem", "unreadable"]
 
 
 def test_version_follows_the_content(tmp_path: Path) -> None:
     """The version of a book changes with its content."""
-    before = books.version(shelf(tmp_path / "s", book__md="one")[0], 64)
-    assert before != books.version(shelf(tmp_path / "s", book__md="two")[0], 64)
+    before = books.version(shelf(tmp_path / "s", book__md="one")[0])
+    assert before != books.version(shelf(tmp_path / "s", book__md="two")[0])
 
 
 def test_long_sentences_are_reported(tmp_path: Path) -> None:

@@ -175,6 +175,6 @@ def test_no_edit_is_ever_lost(wanted: dict[str, bytes], former: dict[str, bytes]
     outcome = decide({path: digest(data) for path, data in wanted.items()}, said, now.get)
     for path in [*outcome.write, *outcome.remove]:
         assert path not in now or now[path] == said.files.get(path)
-    for path in wanted:
-        is_there = path in outcome.write or now.get(path) == digest(wanted[path])
+    for path, data in wanted.items():
+        is_there = path in outcome.write or now.get(path) == digest(data)
         assert is_there or path in outcome.edited

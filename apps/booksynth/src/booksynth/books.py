@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,16 @@ class Analysis:
     data: bytes | None
     problems: list[Problem]
 
+    def dump(self) -> dict[str, Any]:
+        """Return plain data; text where the bytes are text, so that a person can read it in the journal."""
+        return {"analysis": _as_text(self.data), "problems": [asdict(one) for one in self.problems]}
+
+    @classmethod
+    def load(cls, data: dict[str, Any]) -> Analysis:
+        """Return what `dump` made."""
+        held = data["analysis"]
+        return cls(held.encode() if isinstance(held, str) else held, [Problem(**one) for one in data["problems"]])
+
 
 def find(folder: Path, max_file_mb: float) -> list[Found]:
     """Return every file directly in *folder* whose name does not begin with a dot, in the byte order of the names.
@@ -49,10 +59,10 @@ def find(folder: Path, max_file_mb: float) -> list[Found]:
     return inputs.discover(folder, max_file_mb, lambda name: not name.startswith("."))
 
 
-def version(found: Found, max_file_mb: float) -> list[str]:
+def version(found: Found) -> list[str]:
     """Return what changes when a book does: the digest of its content, or what keeps it from being read."""
     try:
-        return ["content", _read(found, max_file_mb).digest]
+        return ["content", _read(found, found.size / 1_000_000).digest]
     except UnreadableError as error:
         return ["problem", error.problem.code, error.problem.reason]
 
@@ -166,6 +176,13 @@ def tracker(title: str, name: str, digest: str, found: Iterable[tuple[str, Quote
         "method": METHOD,
         "iterations": [{"iteration": 1, "recommendations": buckets}],
     }
+
+
+def _as_text(data: bytes | None) -> str | bytes | None:
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _text(data: bytes) -> str:

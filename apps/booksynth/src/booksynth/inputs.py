@@ -62,10 +62,11 @@ def discover(folder: Path, max_file_mb: float, is_wanted: Callable[[str], bool] 
     """
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if is_wanted(entry.name)]
-    return [_look(folder, name, max_file_mb * 1_000_000) for name in sorted(names, key=os.fsencode)]
+    return [look(folder, name, max_file_mb * 1_000_000) for name in sorted(names, key=os.fsencode)]
 
 
-def _look(folder: Path, name: str, max_bytes: float) -> Found:
+def look(folder: Path, name: str, max_bytes: float) -> Found:
+    """Return what is known of one file without reading it."""
     path = folder / name
     shown = os.fsencode(name).decode("utf-8", "backslashreplace")
     code, reason, size, known = "", "", 0, []

@@ -126,7 +126,7 @@ def sync(folder: Path, files: Mapping[str, bytes]) -> Outcome:
     Raises:
         milepost.errors.StorageError: The medium refused; running it again goes on.
     """
-    former = load(folder)
+    former = read_manifest(folder)
     outcome = decide({path: digest(data) for path, data in files.items()}, former, lambda path: _digest(folder, path))
     writing = {path: digest(files[source]) for path, source in outcome.write.items()}
     if writing or outcome.remove:
@@ -139,7 +139,17 @@ def sync(folder: Path, files: Mapping[str, bytes]) -> Outcome:
     return outcome
 
 
-def load(folder: Path) -> Former:
+def write(path: Path, data: bytes) -> None:
+    """Let the file at *path* hold *data*; one that does is not touched.
+
+    Raises:
+        milepost.errors.StorageError: The medium refused; what stood there is whole.
+    """
+    if _digest(path.parent, path.name) != digest(data):
+        write_durably(path, data)
+
+
+def read_manifest(folder: Path) -> Former:
     """Return what the manifest of *folder* says; nothing where it is missing or not as we write it.
 
     Without it nothing counts as ours, so that no file is overwritten or removed.
@@ -175,8 +185,7 @@ def _is_entry(entry: tuple[Any, Any]) -> bool:
 def _write_manifest(folder: Path, state: Former) -> None:
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, "files": state.files, "writing": state.writing}
     data = (json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
-    if _digest(folder, MANIFEST) != digest(data):
-        write_durably(folder / MANIFEST, data)
+    write(folder / MANIFEST, data)
 
 
 def _digest(folder: Path, path: str) -> str | None:

@@ -3,6 +3,7 @@
 These defaults are the ones of ``config/workflow_config.yaml``; a test keeps the two equal.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from milepost.config import CheckpointSettings, ConfigManager, Section
 
 ENV_PREFIX = "BOOKSYNTH_"
+FILE_PARAMETER = "config"
 
 
 class Phase2Settings(Section):
@@ -143,3 +145,17 @@ class Settings(Section):
 def manager(path: Path | None = None) -> ConfigManager[Settings]:
     """Return the manager of booksynth's settings; *path* None stands for the packaged defaults."""
     return ConfigManager(Settings, path, env_prefix=ENV_PREFIX)
+
+
+def load(parameters: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that a run is given.
+
+    Args:
+        parameters: Dotted names of settings to texts, as ``--param`` gives them; ``config`` names the file.
+
+    Raises:
+        milepost.errors.ConfigError: Something is wrong; the message lists all of it.
+    """
+    given = dict(parameters or {})
+    file = given.pop(FILE_PARAMETER, None)
+    return manager(None if file is None else Path(file)).load(given)
