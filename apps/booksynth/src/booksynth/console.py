@@ -5,30 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import (
-    BarColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as Bar,
-)
 from rich.text import Text
 
-from booksynth.inputs import Found
-from booksynth.progress import Plan, Progress
-from booksynth.report import Report
 from booksynth.request import CONSOLIDATED, REPORT, SUMMARY
-from booksynth.shards import Entry, Problem
 from booksynth.summary import count
 from booksynth.texts import printable
 from booksynth.trackers import SUFFIX
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from booksynth.inputs import Found
+    from booksynth.progress import Plan, Progress
+    from booksynth.report import Report
+    from booksynth.shards import Entry, Problem
 
 PROBLEMS_SHOWN = 40
 
@@ -82,6 +76,10 @@ class Terminal:
             self._start(plan)
 
     def _start(self, plan: Plan) -> None:
+        # Only a terminal has a bar, and everybody else need not wait for its code.
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -202,6 +200,8 @@ def _outcome(entry: Entry | None) -> str:
 def log_handler(console: Console) -> logging.Handler:
     """Return a handler that writes to the terminal without breaking the bar, else to stderr."""
     if console.is_terminal:
+        from rich.logging import RichHandler
+
         return RichHandler(console=console, show_path=False, markup=False)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
-
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING, Protocol
 
 from booksynth.console import Terminal
 from booksynth.summary import count
 from booksynth.texts import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 NAMES = {
     "phase_2": "Phase 2, reading the books",
@@ -112,6 +113,9 @@ class Follower:
     def _start(self, name: str) -> None:
         if not self._terminal.is_live:
             return
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
