@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from milepost.fingerprint.canonical import fields_of
 from milepost.fingerprint.parts import text_digest
 
+_WORKFLOW = "milepost.workflow.workflow"  # named, because nothing here may import it
 _LOGGING_PACKAGES = frozenset({"loguru", "structlog"})
 _WRAPPED = ("__wrapped__", "py_func", "func")
 _MOST_LOOKED_AT = 10_000
@@ -112,9 +113,14 @@ def cells_of(function: FunctionType) -> dict[str, object]:
 
 
 def is_logger(value: object) -> bool:
-    """Tell whether a value is a logger of the standard library, structlog or loguru."""
+    """Tell whether a value says nothing about a result: a logger of the standard library, structlog or loguru.
+
+    So does a workflow, which only declares: its settings are no code of its phases.
+    """
     if isinstance(value, ModuleType):
         return value is logging
+    if type(value).__module__ == _WORKFLOW:
+        return True
     known = isinstance(value, logging.Logger | logging.LoggerAdapter)
     return known or type(value).__module__.partition(".")[0] in _LOGGING_PACKAGES
 

@@ -44,6 +44,18 @@ def is_logging(node: ast.expr, is_logger: LoggerTest) -> bool:
     return chain[-1].strip("_").lower() in _NAMES if known is None else known
 
 
+def declares_phase(decorator: ast.expr, is_logger: LoggerTest) -> bool:
+    """Tell whether a decorator is a workflow's declaration, which says when and how a body runs, not what it does.
+
+    Where nothing is known of the workflow's name (it is local to a function around), ``….phase`` itself decides.
+    """
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    if not isinstance(called, ast.Attribute) or called.attr != "phase":
+        return False
+    chain = chain_of(called.value)
+    return chain is not None and is_logger(chain) is not False
+
+
 def makes_logger(node: ast.expr) -> bool:
     """Tell whether an assigned value is a new logger."""
     chain = chain_of(node.func) if isinstance(node, ast.Call) else None

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from milepost.fingerprint import quiet
 from milepost.fingerprint.fileuses import FileUse, Use, looks_like_file, use_by_call, use_by_name
 from milepost.fingerprint.imports import Imported, imported
-from milepost.fingerprint.quiet import LoggerTest, is_logging, is_type_checking, makes_logger, only_reads, reads_hints
 from milepost.fingerprint.scopes import Chain, bound_by_body, bound_by_function, chain_of, targets_of
 
 _LEFT_OUT = frozenset(
@@ -40,7 +40,7 @@ class Reading(NamedTuple):
     changed_within: frozenset[str]
 
 
-def read(nodes: Sequence[ast.stmt | ast.expr], is_logger: LoggerTest) -> Reading:
+def read(nodes: Sequence[ast.stmt | ast.expr], is_logger: quiet.LoggerTest) -> Reading:
     """Read statements or expressions.
 
     Args:
@@ -66,7 +66,7 @@ def read(nodes: Sequence[ast.stmt | ast.expr], is_logger: LoggerTest) -> Reading
 
 
 class _Reader:
-    def __init__(self, is_logger: LoggerTest) -> None:
+    def __init__(self, is_logger: quiet.LoggerTest) -> None:
         self.out: list[str] = []
         self.chains: set[Chain] = set()  # names from outside, with the attributes asked of them
         self.imports: list[Imported] = []  # made within the code itself
@@ -157,9 +157,9 @@ class _Reader:
         for node in body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self.imports.extend(imported(node))
-            elif isinstance(node, ast.If) and is_type_checking(node.test):
+            elif isinstance(node, ast.If) and quiet.is_type_checking(node.test):
                 self._statements(node.orelse, in_class)
-            elif isinstance(node, ast.AnnAssign) and in_class is not None and reads_hints(in_class):
+            elif isinstance(node, ast.AnnAssign) and in_class is not None and quiet.reads_hints(in_class):
                 self._field(node)
             elif not self._does_nothing(node):
                 self._node(node)
@@ -169,15 +169,15 @@ class _Reader:
         """Tell whether a statement has no say in a result: also a condition that only decides whether to log."""
         if isinstance(node, ast.If):
             within = [*node.body, *node.orelse]
-            return all(map(self._does_nothing, within)) and only_reads(node.test, self._knows_logger)
+            return all(map(self._does_nothing, within)) and quiet.only_reads(node.test, self._knows_logger)
         if isinstance(node, ast.Pass) or (isinstance(node, ast.AnnAssign) and node.value is None):
             return True
-        if isinstance(node, ast.Assign) and makes_logger(node.value):
+        if isinstance(node, ast.Assign) and quiet.makes_logger(node.value):
             self._loggers.update(chain[-1] for chain in map(chain_of, node.targets) if chain)
             return True
         if not isinstance(node, ast.Expr):
             return False
-        return isinstance(node.value, ast.Constant) or is_logging(node.value, self._knows_logger)
+        return isinstance(node.value, ast.Constant) or quiet.is_logging(node.value, self._knows_logger)
 
     def _knows_logger(self, chain: Chain) -> bool | None:
         if not self._is_bound(chain[0]):
@@ -227,6 +227,8 @@ class _Reader:
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
         self.out.append(f"{type(node).__name__}({getattr(node, 'name', '')} ")
         for decorator in getattr(node, "decorator_list", []):
+            if quiet.declares_phase(decorator, self._is_logger):
+                continue
             self.out.append("@")
             self._node(decorator)
         self._fields(node.args)

@@ -19,7 +19,7 @@ from milepost.phase.draws import numpy_random_of, random_of
 from milepost.phase.limits import Limits
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
-from milepost.phase.outputs import record_output
+from milepost.phase.outputs import output_digest, record_output
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
 from milepost.phase.state import State
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 class Attempt:
     """The open run of a phase."""
+
+    _is_complete = False
 
     def __init__(self, settings: Settings, session: Session, signals: Signals, digests: Digests | None) -> None:
         """Go on with a recovered *session*; *digests* is None where Milepost is switched off."""
@@ -88,6 +90,7 @@ class Attempt:
                     settings.durability,
                     guard=signals,
                     allow_network_filesystem=settings.allow_network_filesystem,
+                    workflow=None if settings.within is None else settings.within.workflow,
                 )
             session.recover(salvage=settings.salvage)
             recovered = True
@@ -182,10 +185,21 @@ class Attempt:
     def complete(self, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the phase's result."""
         newest = self._session.index.completed
+        self._is_complete = True
         result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
         if self._session.index.completed != newest:
             self._tell(EventKind.COMPLETED)
         return result
+
+    def finish(self, value: Any) -> tuple[Any, str] | None:
+        """Complete the phase with *value* unless its body did; return the result and its digest."""
+        if self.loops.withheld:
+            return None
+        result = self.complete(value, (), {}) if not self._is_complete else None
+        record = self._session.record(self._session.index.completed)
+        if result is None:
+            result = self._session.value(self._session.index.completed)
+        return result, output_digest(record.value)
 
     def output(self, path: str) -> None:
         """Record the digest of what the phase wrote at *path*, unless the newest record says the same."""
@@ -236,7 +250,7 @@ def _leave(
             try:
                 if digests is not None:
                     with suppress(Forked):  # a child that leaves the block leaves this to its parent
-                        digests.keep()
+                        digests.keep(session)
             finally:
                 session.close()
     finally:

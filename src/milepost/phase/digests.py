@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from milepost import codec
 from milepost.clock import Clock
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from milepost.fingerprint import FileDigests
 
 
+class Documents(Protocol):
+    """Where an attempt keeps what is not in its journal."""
+
+    def document(self, name: str) -> bytes | None:
+        """Return a document's bytes, or None if there is none."""
+
+
 class Digests:
     """Digests of one attempt; those of big files are kept beside the run, so that unchanged ones are not read again."""
 
-    def __init__(self, session: Session, clock: Clock) -> None:
+    def __init__(self, documents: Documents, clock: Clock) -> None:
         """Read what an earlier attempt kept, when a file is asked for first."""
-        self._session = session
+        self._documents = documents
         self._clock = clock
         self._files: FileDigests | None = None
         self._kept: bytes | None = None
@@ -35,7 +42,7 @@ class Digests:
             InvalidArgument: An input is missing, or a parameter has no stored form.
         """
         within = settings.within
-        around = {} if within is None else {"upstream": within.upstream, "workflow": {"name": within.workflow}}
+        around = {} if within is None else {"upstream": within.upstream}
         if settings.params is None and not settings.inputs and not settings.code and not settings.seed:
             return {section: parts for section, parts in around.items() if parts}
         from milepost.fingerprint import code_parts, input_parts, parameter_parts
@@ -85,12 +92,12 @@ class Digests:
             return self._of_path(Path(value))
         return digest(codec.encode(value))
 
-    def keep(self) -> None:
+    def keep(self, session: Session) -> None:
         """Keep the digests of big files for the next attempt."""
         if self._files is not None:
             data = self._files.dump()
             if data != self._kept:
-                self._session.keep_document(DIGESTS, data)
+                session.keep_document(DIGESTS, data)
 
     def _of_path(self, path: Path) -> str:
         from milepost.fingerprint import item_digest
@@ -103,6 +110,6 @@ class Digests:
         if self._files is None:
             from milepost.fingerprint import FileDigests
 
-            self._kept = self._session.document(DIGESTS)
+            self._kept = self._documents.document(DIGESTS)
             self._files = FileDigests(self._kept, clock=self._clock)
         return self._files

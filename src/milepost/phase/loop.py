@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from milepost.errors import AlreadyRecorded, DuplicateKey, InvalidArgument, NoItem, NotEncodable
+from milepost.errors import AlreadyRecorded, DuplicateKey, NoItem, NotEncodable
 from milepost.events import EventKind
+from milepost.phase.keys import key_of
 from milepost.phase.telling import Teller
 from milepost.phase.work import Finished, Key
 from milepost.records import Kind, Record, digest
@@ -71,7 +71,7 @@ class Loop:
         """
         group, status, order = self.group, self._status, self._order
         for item in items:
-            key = self._key_of(item)
+            key = key_of(item, self._key)
             ordinal = group.ordinal(key)
             if ordinal >= len(status):
                 status.extend(bytes(ordinal + 1 - len(status)))
@@ -117,26 +117,6 @@ class Loop:
             and (self._accepted is None or group.makers[ordinal] in self._accepted)
             and not (group.failed and group.keys[ordinal] in group.failed)
         )
-
-    def _key_of(self, item: Any) -> str:
-        if self._key is not None:
-            key = self._key(item)
-        elif type(item) is str:
-            key = item
-        elif isinstance(item, PurePath):
-            key = str(item)
-        else:
-            raise InvalidArgument(
-                f"An item of type {type(item).__name__} has no key of its own: pass key=, a function to text."
-            )
-        if type(key) is not str or not key:
-            raise InvalidArgument(f"key= gave {key!r}: a key is a text that is not empty.")
-        if not key.isascii():
-            try:
-                key.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgument(f"key {key!r} holds a lone surrogate and cannot be stored.") from error
-        return key
 
     # --- recording
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from milepost.errors import InvalidArgument
 from milepost.phase.digests import Digests
-from milepost.records import Kind
+from milepost.records import Kind, digest
 from milepost.run.session import Recorded, Session
 from milepost.run.tally import OUTPUTS
 
@@ -28,12 +28,12 @@ def record_output(session: Session, digests: Digests, path: str) -> None:
     """
     if not Path(path).exists():
         raise InvalidArgument(f"output {path!r}: there is no such file; write it, then declare it.")
-    digest = digests.of_value(Path(path))
+    now = {"digest": digests.of_value(Path(path))}
     group = session.index.group(OUTPUTS)
     sequence = group.sequence(path)
-    if sequence and session.value(sequence) == {"digest": digest}:
+    if sequence and session.value(sequence) == now:
         return
-    session.append([session.made(Kind.DONE, path, {"digest": digest}, group=OUTPUTS, name="output")])
+    session.append([session.made(Kind.DONE, path, now, group=OUTPUTS, name="output")])
 
 
 def recorded_outputs(recorded: Recorded) -> list[Output]:
@@ -46,3 +46,8 @@ def recorded_outputs(recorded: Recorded) -> list[Output]:
         value: dict[str, Any] = recorded.value(group.sequence(path))
         found.append(Output(path, value["digest"]))
     return found
+
+
+def output_digest(value: object) -> str:
+    """Return the digest of an encoded result; of one that is only in memory, a word that equals no digest."""
+    return digest(value) if isinstance(value, bytes) else "(in memory)"

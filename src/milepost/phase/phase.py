@@ -277,6 +277,19 @@ class Phase(Parallel):
         self._attempt.check()
         return self._attempt.complete(value, args, kwargs)
 
+    def finish(self, value: Any) -> tuple[Any, str] | None:
+        """Complete the phase with what its body returned, unless the body completed it: how a workflow ends a phase.
+
+        Returns:
+            The result and the digest of its encoding; None where items were withheld and the phase is not complete.
+
+        Raises:
+            Unrecorded: Items were handed out and not recorded.
+            NotEncodable: The result would not come back equal; the message names its path.
+            StorageError: The medium refused; the result was not recorded.
+        """
+        return self._attempt.finish(value)
+
     # --- state and random numbers
 
     @property

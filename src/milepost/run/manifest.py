@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from milepost.errors import CorruptDocument, NotDecodable
 from milepost.records import seal, unseal
@@ -18,13 +18,17 @@ _FORMAT = 1
 
 
 class Manifest(NamedTuple):
-    """What ``run.json`` says: the run's id, its phase, when it began, whether it is being set aside, who keeps it."""
+    """What ``run.json`` says: the run's id, its phase, when it began, whether it is being set aside, who keeps it.
+
+    *workflow* names the workflow that began it, if one did.
+    """
 
     run: str
     phase: str
     created: float
     leaving: bool = False
     keeper: str = MANAGER_KEEPER
+    workflow: str | None = None
 
 
 def read_manifest(store: RunFiles) -> Manifest | None:
@@ -45,7 +49,9 @@ def read_manifest(store: RunFiles) -> Manifest | None:
         path = store.folder.path / MANIFEST
         raise NotDecodable(f"{path}: its format is not known here; was it written by a newer Milepost?")
     keeper = fields.get("keeper", MANAGER_KEEPER)  # the first manifests did not say
-    return Manifest(fields["run"], fields["phase"], fields["created"], fields["leaving"], keeper)
+    return Manifest(
+        fields["run"], fields["phase"], fields["created"], fields["leaving"], keeper, fields.get("workflow")
+    )
 
 
 def is_of_a_phase(store: RunFiles) -> bool:
@@ -59,7 +65,7 @@ def is_of_a_phase(store: RunFiles) -> bool:
 
 def write_manifest(store: RunFiles, manifest: Manifest) -> None:
     """Write the manifest durably."""
-    fields = {
+    fields: dict[str, Any] = {
         "kind": "run",
         "format": _FORMAT,
         "run": manifest.run,
@@ -68,6 +74,8 @@ def write_manifest(store: RunFiles, manifest: Manifest) -> None:
         "leaving": manifest.leaving,
         "keeper": manifest.keeper,
     }
+    if manifest.workflow is not None:
+        fields["workflow"] = manifest.workflow
     store.replace(MANIFEST, seal(fields) + b"\n")
 
 

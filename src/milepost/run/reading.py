@@ -71,6 +71,13 @@ class ReadSession:
                     break
             raise damage[0]
 
+    def document(self, name: str) -> bytes | None:
+        """Return a document's bytes, or None if there is none."""
+        try:
+            return self._store.read(name)
+        except FileNotFoundError:
+            return None
+
     def value(self, sequence: int) -> Any:
         """Return the value of a record.
 

@@ -104,8 +104,11 @@ class FolderSession:
         *,
         guard: AbstractContextManager[None] | None = None,
         allow_network_filesystem: bool = False,
+        workflow: str | None = None,
     ) -> None:
         """Take the lock of *place*; `recover` comes next. Each append runs inside *guard*.
+
+        A run that begins here is said to be of *workflow*.
 
         Raises:
             RunLocked: Another process, or another object of this one, is the writer.
@@ -115,6 +118,7 @@ class FolderSession:
         self.index = Index()
         self.path = str(place.path)
         self._place = place
+        self._workflow = workflow
         self._clock = clock
         self._guard = guard or nullcontext()
         self._durability = durability
@@ -267,7 +271,9 @@ class FolderSession:
         if reading.count:
             self._store.note_totals(self.index.totals())
         if manifest is None:
-            manifest = Manifest(self.run, self._place.phase, self._clock.now(), keeper=PHASE_KEEPER)
+            manifest = Manifest(
+                self.run, self._place.phase, self._clock.now(), keeper=PHASE_KEEPER, workflow=self._workflow
+            )
             write_manifest(self._store, manifest)
 
 

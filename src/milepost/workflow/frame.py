@@ -1,0 +1,83 @@
+"""What all phases of one run of a workflow share: its config, its store, and the words about changes and signals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from milepost.clock import Clock
+from milepost.events import Listener
+from milepost.phase.settings import Settings, Within
+from milepost.run import root_of
+from milepost.workflow.calling import inputs_of, params_of
+from milepost.workflow.graph import Node
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The settings of one run or plan of the workflow *name*."""
+
+    name: str
+    root: Path
+    config: Any
+    on_change: str
+    durability: str
+    enabled: bool
+    grace_seconds: float
+    seed: int
+    clock: Clock
+    on_event: Listener | None = None
+
+    def settings(self, node: Node, within: Within) -> Settings:
+        """Return the settings of a phase.
+
+        Raises:
+            InvalidArgument: One of them cannot be worked with; the message names it.
+        """
+        checked = Settings.checked(
+            name=node.name,
+            store=self.root,
+            params=params_of(node, self.config),
+            inputs=inputs_of(node, self.config),
+            code=[node.function, *node.code],
+            on_change=node.on_change or self.on_change,
+            on_damage="stop",
+            durability=self.durability,
+            enabled=self.enabled,
+            grace_seconds=self.grace_seconds,
+            seed=self.seed,
+            allow_network_filesystem=False,
+            clock=self.clock,
+            on_event=self.on_event,
+            max_cost_usd=None,
+            max_seconds=None,
+        )
+        return checked._replace(budget=node.budget, within=within)
+
+
+def store_of(declared: str | os.PathLike[str] | Callable[[Any], str | os.PathLike[str]], config: Any) -> Path:
+    """Return the folder of a workflow's runs: the one declared, or what a function of the config says.
+
+    Raises:
+        InvalidArgument: It names another kind of store.
+    """
+    return root_of(declared(config) if callable(declared) else declared)
+
+
+def within_of(
+    workflow: str,
+    node: Node,
+    upstream: Mapping[str, str | None],
+    *,
+    declared: str | None = None,
+    fresh: str | None = None,
+    only_failed: bool = False,
+) -> Within:
+    """Return what the workflow tells one of its phases; an upstream output that is not known yet is left out."""
+    known = {name: digest for name, digest in upstream.items() if digest is not None}
+    return Within(
+        workflow, known, keeps_items=node.keeps_items, fresh=fresh, only_failed=only_failed, declared=declared
+    )

@@ -1,0 +1,114 @@
+"""What a phase's run holds, looked at without a lock; nothing is changed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable
+from milepost.fs import current
+from milepost.phase.changes import Description, described
+from milepost.phase.outputs import Output, output_digest, recorded_outputs
+from milepost.records import Record
+from milepost.run import Place
+from milepost.run.index import Index
+from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
+from milepost.run.reading import ReadSession
+
+
+class Look:
+    """A run as its journal had it. *session* is None where there is none."""
+
+    def __init__(self, session: ReadSession | None) -> None:
+        """Hold what *session* read."""
+        self.session = session
+        self.index = session.index if session is not None else Index()
+
+    @classmethod
+    def at(cls, root: Path, phase: str) -> Look:
+        """Look at the run of *phase* below *root*.
+
+        Raises:
+            ForeignRun: It is kept by a `CheckpointManager`.
+            DamageError: Acknowledged records are lost or altered.
+            StorageError: The medium refused.
+        """
+        try:
+            return cls(ReadSession.opened(Place(current(), root, phase)))
+        except InvalidArgument:
+            return cls(None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was recorded that could be reused."""
+        return self.session is None or self.index.is_empty
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is a result."""
+        return self.index.completed > 0
+
+    @property
+    def description(self) -> Description:
+        """What the run was described as last."""
+        return described(self.session) if self.session is not None else {}
+
+    @property
+    def declared(self) -> str | None:
+        """The digest of the declared items that the result was made of."""
+        return self._completed().key if self.is_complete else None
+
+    @property
+    def output_digest(self) -> str | None:
+        """The digest of the result, None where there is none."""
+        return output_digest(self._completed().value) if self.is_complete else None
+
+    @property
+    def completed_at(self) -> float:
+        """When the result was recorded, in seconds since 1970-01-01 UTC."""
+        return float(self._completed().time)
+
+    def document(self, name: str) -> bytes | None:
+        """Return a document of the run, None if there is none."""
+        return self.session.document(name) if self.session is not None else None
+
+    def result(self) -> Any:
+        """Return the result."""
+        assert self.session is not None, "a complete run was read"
+        return self.session.value(self.index.completed)
+
+    def outputs(self) -> list[Output]:
+        """Return the files that the phase declared as written."""
+        return recorded_outputs(self.session) if self.session is not None else []
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self.session is not None:
+            self.session.close()
+
+    def _completed(self) -> Record:
+        assert self.session is not None, "a complete run was read"
+        return self.session.record(self.index.completed)
+
+
+def strangers(root: Path, workflow: str, known: set[str]) -> list[str]:
+    """Return the phases below *root* that were made by *workflow* and are not among the *known* ones, sorted.
+
+    Raises:
+        StorageError: The medium refused.
+    """
+    found = []
+    for path in sorted(root.iterdir()) if root.is_dir() else []:
+        if path.is_symlink() or not (path / MANIFEST).is_file():
+            continue
+        with suppress(CorruptDocument, NotDecodable, InvalidArgument):  # told by those who read that phase
+            store = Place(current(), root, unquote(path.name)).existing()
+            manifest = None
+            if store is not None:
+                with store.folder:
+                    manifest = read_manifest(store)
+            if manifest is not None and manifest.keeper == PHASE_KEEPER and manifest.workflow == workflow:
+                found.append(manifest.phase)
+    return [name for name in found if name not in known]
