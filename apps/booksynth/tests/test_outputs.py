@@ -163,6 +163,17 @@ def test_a_writing_that_was_broken_off_is_no_edit(tmp_path: Path) -> None:
     assert held(tmp_path) == {PLAN: "3"}
 
 
+def test_half_written_files_are_swept(tmp_path: Path) -> None:
+    """What a killed writer left half made of our files goes, and anything else stays."""
+    sync(tmp_path, {PLAN: b"1"})
+    for name in ("one/.PLAN.md.0123456789abcdef.tmp", f".{MANIFEST}.0123456789abcdef.tmp"):
+        edit(tmp_path, name, "half")
+    edit(tmp_path, "one/.notes.md.0123456789abcdef.tmp", "theirs")
+    edit(tmp_path, "one/.PLAN.md.tmp", "theirs")
+    sync(tmp_path, {PLAN: b"1"})
+    assert held(tmp_path) == {PLAN: "1", "one/.notes.md.0123456789abcdef.tmp": "theirs", "one/.PLAN.md.tmp": "theirs"}
+
+
 PATHS = st.sampled_from(["a", "b/c", "b/d"])
 CONTENTS = st.sampled_from([b"1", b"2", b"3"])
 

@@ -85,7 +85,7 @@ class Follower:
             kept = f" ({count(event.done, 'item')} restored)" if event.done else ""
             self._terminal.print(f"{name}{kept}", "bold")
             self._start(name)
-        elif event.kind in {"done", "failed"} and event.key is not None:
+        elif event.kind in {"done", "failed"} and event.key is not None and event.loop is None:
             self._item(told, event)
         elif event.kind == "completed":
             told.state = "done"

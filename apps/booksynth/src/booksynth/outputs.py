@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,6 +26,9 @@ MANIFEST = "manifest.json"
 FORMAT = "booksynth/outputs"
 FORMAT_VERSION = 1
 MAX_DEPTH = 4
+
+# What `milepost.write_durably` calls a file before it is whole.
+_HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}\.tmp")
 
 DigestOf = Callable[[str], str | None]
 
@@ -127,9 +131,10 @@ def sync(folder: Path, files: Mapping[str, bytes]) -> Outcome:
         milepost.errors.StorageError: The medium refused; running it again goes on.
     """
     former = read_manifest(folder)
+    sweep(folder, [*files, *former.files, *former.writing, MANIFEST])
     outcome = decide({path: digest(data) for path, data in files.items()}, former, lambda path: _digest(folder, path))
-    writing = {path: digest(files[source]) for path, source in outcome.write.items()}
-    if writing or outcome.remove:
+    writing = former.writing | {path: digest(files[source]) for path, source in outcome.write.items()}
+    if writing != former.writing:
         _write_manifest(folder, Former(former.files, writing))
     for path, source in outcome.write.items():
         write_durably(folder / path, files[source])
@@ -145,8 +150,25 @@ def write(path: Path, data: bytes) -> None:
     Raises:
         milepost.errors.StorageError: The medium refused; what stood there is whole.
     """
+    sweep(path.parent, [path.name])
     if _digest(path.parent, path.name) != digest(data):
         write_durably(path, data)
+
+
+def sweep(folder: Path, paths: Iterable[str]) -> None:
+    """Remove the half-written files that a killed writer left of *paths*; the phase's lock keeps other writers out.
+
+    Raises:
+        milepost.errors.StoreUnavailable: One cannot be removed.
+    """
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault((folder / path).parent, set()).add(PurePosixPath(path).name)
+    for parent, known in names.items():
+        for entry in parent.glob(".*.tmp") if parent.is_dir() and not parent.is_symlink() else ():
+            half = _HALF_WRITTEN.fullmatch(entry.name)
+            if half and half[1] in known:
+                _unlink(entry)
 
 
 def read_manifest(folder: Path) -> Former:
@@ -206,12 +228,16 @@ def _digest(folder: Path, path: str) -> str | None:
 
 def _remove(folder: Path, path: str) -> None:
     file = folder / path
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"{file}: it cannot be removed ({error.strerror})") from error
+    _unlink(file)
     for parent in file.parents:
         # A folder that still holds something, an edit for one, stays.
         if parent == folder or any(parent.iterdir()):
             return
         parent.rmdir()
+
+
+def _unlink(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{file}: it cannot be removed ({error.strerror})") from error

@@ -124,7 +124,18 @@ def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> d
         digests[name] = _standing(folder, name, "remove it, and it is made anew").digest
         problems.append(Problem(name, "", "edited", "edited by hand since it was made; the edit is used"))
     _tell_edits(folder, outcome)
-    return {"files": dict(sorted(digests.items())), "problems": sorted(map(list, map(astuple, problems)))}
+    rows = sorted(map(list, map(astuple, problems)))
+    return _as_it_is(phase, {"files": dict(sorted(digests.items())), "problems": rows})
+
+
+def _as_it_is(phase: milepost.Phase, result: dict[str, Any]) -> dict[str, Any]:
+    """Return *result*, made an item of the phase: what failed and what was edited is in it, and is no item by itself.
+
+    Milepost remembers a result while the items are as they were. With this, one that differs is remembered anew.
+    """
+    for _ in phase.each([result], key=lambda _: "result", name="result"):
+        phase.record(None)
+    return result
 
 
 def _standing(folder: Path, name: str, advice: str) -> Content:
@@ -212,7 +223,7 @@ def phase_4(
     outcome = outputs.sync(folder, {**files, plans.INDEX: planner.index().encode()})
     phase.output(folder)
     _tell_edits(folder, outcome)
-    return {"plans": len(rows), "edited": outcome.edited, "orphans": outcome.orphans}
+    return _as_it_is(phase, {"plans": len(rows), "edited": outcome.edited, "orphans": outcome.orphans})
 
 
 def _document(folder: Path, sha256: str) -> dict[str, Any]:
