@@ -15,6 +15,7 @@ checkpoint was taken.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from milepost.records import Position, digest, seal, unseal
 
 HEAD_READ_BYTES = 16 * 1024
 """How much of a file is read to see its head: a head of ours fits, however long the phase's name."""
+
+Decoder = Callable[[bytes | memoryview], Any]
 
 _FORMAT = 1
 _STARTS_OURS = b'{"format":'
@@ -115,8 +118,13 @@ def decode_head(name: str, start: bytes) -> Head | None:
     )
 
 
-def decode(name: str, data: bytes) -> Checkpoint:
+def decode(name: str, data: bytes, decoded: Decoder = codec.decode) -> Checkpoint:
     """Return the checkpoint in a file's bytes, every one of which was verified.
+
+    Args:
+        name: The file's name, for messages.
+        data: All of its bytes.
+        decoded: From the stored bytes of state and metadata to values. The old manager's files hold values as such.
 
     Raises:
         CorruptCheckpoint: It is torn, altered, or no checkpoint.
@@ -125,14 +133,33 @@ def decode(name: str, data: bytes) -> Checkpoint:
     head = decode_head(name, data[:HEAD_READ_BYTES])
     if head is None:
         return _decode_legacy(name, data)
+    metadata, state = _parts(name, data)
+    return Checkpoint(head, decoded(state), decoded(metadata))
+
+
+def stored_parts(name: str, data: bytes) -> tuple[Head, bytes, bytes]:
+    """Return a verified checkpoint's head and the stored bytes of its metadata and state, ours or the old manager's.
+
+    Raises:
+        CorruptCheckpoint: It is torn, altered, or no checkpoint.
+        NotEncodable: The old manager's file holds what this format does not.
+    """
+    head = decode_head(name, data[:HEAD_READ_BYTES])
+    if head is None:
+        old = _decode_legacy(name, data)
+        return old.head, codec.encode(old.metadata, "metadata"), codec.encode(old.state, "state")
+    metadata, state = _parts(name, data)
+    return head, metadata, bytes(state)
+
+
+def _parts(name: str, data: bytes) -> tuple[bytes, memoryview]:
+    """Return the stored bytes of metadata and state, after a look at every byte."""
     body = memoryview(data)[:-_TAIL_BYTES]
     if data[len(body) :] != _DIGEST + digest_of(body) + b'"}\n':
         raise CorruptCheckpoint(f"{name}: its digest does not match: the file is torn or was altered.")
     metadata_at = data.index(_METADATA) + len(_METADATA)
     state_at = data.index(_STATE, metadata_at)
-    metadata = codec.decode(data[metadata_at:state_at])
-    state = codec.decode(body[state_at + len(_STATE) :])
-    return Checkpoint(head, state, metadata)
+    return data[metadata_at:state_at], body[state_at + len(_STATE) :]
 
 
 def digest_of(*pieces: bytes | memoryview) -> bytes:

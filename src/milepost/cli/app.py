@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from milepost.cli import looking
+from milepost.cli import keeping, looking
 from milepost.cli.common import tell
-from milepost.errors import MilepostError
+from milepost.errors import MilepostError, StoreUnavailable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-for commands in (looking,):
+for commands in (looking, keeping):
     commands.register(app)
 
 
@@ -32,12 +32,15 @@ def _face(
     """Crash-proof progress checkpoints: plan, run, watch, inspect and prove long jobs."""
 
 
-def main() -> int:
-    """Run the command line and return its exit code."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line (*arguments*, or those of the process) and return its exit code."""
     try:
-        app(prog_name="milepost", standalone_mode=True)
+        app(arguments, prog_name="milepost", standalone_mode=True)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except MilepostError as error:
         return tell(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return tell(StoreUnavailable(f"{where}the system refused: {error.strerror or error}."))
     return 0

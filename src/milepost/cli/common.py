@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from milepost.errors import Changed, ContentionError, DamageError, MilepostError, StorageError
+from milepost import report
+from milepost.errors import Changed, ContentionError, DamageError, InvalidArgument, MilepostError, StorageError
+
+_UNPRINTED = re.compile(r"[^\n\x20-\x7e]")
 
 DIFFERENT, USAGE, CHANGED, DAMAGED, MEDIUM, BUSY = 1, 2, 3, 65, 74, 75
 
@@ -29,9 +33,22 @@ Exit codes:
 
 Root = Annotated[Path, typer.Option("--dir", help="The checkpoint folder.", show_default=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-PhaseName = Annotated[str, typer.Argument(help="The phase's name.")]
-
 DEFAULT_ROOT = Path("checkpoints")
+
+
+def complete_phase(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the phases of the checkpoint folder that begin so; none where it cannot be read."""
+    try:
+        names = report.names(Path(context.params.get("root") or DEFAULT_ROOT))
+    except (MilepostError, OSError):
+        return []
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+
+
+PhaseName = Annotated[str, typer.Argument(help="The phase's name.", autocompletion=complete_phase)]
+PhaseNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[PHASE]...", help="Phases by name.", autocompletion=complete_phase)
+]
 
 
 def help_of(text: str, example: str) -> str:
@@ -40,8 +57,40 @@ def help_of(text: str, example: str) -> str:
 
 
 def print_json(document: Any) -> None:
-    """Print a document of plain JSON values."""
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print a document of plain JSON values, such that no text in it can steer a terminal."""
+    typer.echo(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """Return a document as indented JSON, with everything that is not printable escaped as JSON escapes it."""
+    return _UNPRINTED.sub(_in_json, json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _in_json(found: re.Match[str]) -> str:
+    char = found[0]
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Tell whether the person says yes: by the option, or asked at a terminal.
+
+    Raises:
+        InvalidArgument: Nobody can be asked.
+    """
+    if yes:
+        return True
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise InvalidArgument("nobody is there to be asked, so nothing was changed; say --yes to do it.")
+    return typer.confirm(question)
+
+
+def size_text(size_bytes: float) -> str:
+    """Return a size as people read it."""
+    for unit in ("bytes", "KB", "MB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "bytes" else f"{size_bytes:,.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:,.1f} GB"
 
 
 def complain(*lines: str) -> None:

@@ -20,6 +20,7 @@ from milepost.phase.limits import Limits
 from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
 from milepost.phase.outputs import output_digest, record_output
+from milepost.phase.receipts import keep_receipt
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
 from milepost.phase.state import State
@@ -63,6 +64,9 @@ class Attempt:
         listener = all_of([settings.on_event, drill_listener()])
         self._teller = None if listener is None else Teller(listener, settings.name, settings.clock, session)
         self.limits = Limits(settings.name, settings.budget, lambda: session.index.tally.spent_usd)
+        timeout_seconds = settings.budget.timeout_seconds
+        if timeout_seconds is not None:
+            signals.expire_after(timeout_seconds + settings.grace_seconds, self.limits.timeout)
         only_failed = self.within is not None and self.within.only_failed
         self.loops = Loops(session, self._teller, only_failed=only_failed)
         of_value = digests.of_value if digests else lambda _: ""
@@ -187,6 +191,8 @@ class Attempt:
         newest = self._session.index.completed
         self._is_complete = True
         result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
+        if self._digests is not None:
+            keep_receipt(self._session, self.settings)
         if self._session.index.completed != newest:
             self._tell(EventKind.COMPLETED)
         return result

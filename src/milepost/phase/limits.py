@@ -49,16 +49,20 @@ class Limits:
             PhaseTimeout: It has had more time than a try may take.
         """
         if self._over(self._budget.timeout_seconds):
-            raise PhaseTimeout(
-                f"{self._phase}: not finished within timeout_seconds={self._budget.timeout_seconds:g}. Everything "
-                "recorded is safe; run the same command again to go on, or allow more time."
-            )
+            raise self.timeout()
         if self._over(self._budget.max_seconds):
             raise BudgetReached(
                 f"{self._phase}: stopped after max_seconds={self._budget.max_seconds:g}. Everything recorded is safe; "
                 "run the same command again to go on.",
                 limit="max_seconds",
             )
+
+    def timeout(self) -> PhaseTimeout:
+        """Return what is raised when a try has had its time."""
+        return PhaseTimeout(
+            f"{self._phase}: not finished within timeout_seconds={self._budget.timeout_seconds:g}. Everything recorded "
+            "is safe; run the same command again to go on, or allow more time."
+        )
 
     def reserve(self, key: str, cost_usd: float | None) -> None:
         """Set the price of a call aside before it is sent; `release` gives it back once its intent is recorded.

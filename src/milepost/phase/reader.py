@@ -10,7 +10,6 @@ from milepost.phase.results import Results
 from milepost.phase.state import load_state
 from milepost.phase.steps import Steps
 from milepost.phase.work import Ambiguous
-from milepost.run.index import CALLS, STEPS
 from milepost.run.reading import ReadSession
 
 
@@ -41,7 +40,7 @@ class PhaseReader:
     @property
     def loops(self) -> list[str | None]:
         """The names of the loops that have records; None is the only loop without a name."""
-        names = [label.removeprefix("loop:") for label in self._session.index.groups if label not in (STEPS, CALLS)]
+        names = [label.removeprefix("loop:") for label in self._session.index.loops]
         return [name or None for name in names]
 
     @property

@@ -46,6 +46,7 @@ class Signals:
         self.before: dict[int, Any] = {}
         self._main = threading.main_thread().ident
         self._installed = False
+        self._alarm: _Alarm | None = None
 
     @property
     def received(self) -> int | None:
@@ -69,13 +70,29 @@ class Signals:
                 self.before[number] = before
                 signal.signal(number, _process.on_signal)
 
+    def expire_after(self, seconds: float, error: Callable[[], BaseException]) -> None:
+        """Raise *error* wherever the main thread stands once *seconds* have passed; never within what is whole.
+
+        In another thread nothing can be raised from outside; there, and where every signal is ignored, `Limits` says
+        so at the next item.
+        """
+        ours = [number for number in SIGNALS if signal.getsignal(number) == _process.on_signal]
+        if self._installed and ours:
+            self._alarm = _Alarm(seconds, ours[-1], error)
+
     def restore(self) -> None:
         """Give the signals back to whom they belonged."""
+        alarm, self._alarm = self._alarm, None
+        if alarm is not None:
+            alarm.call_off()
+            if _process.expired is alarm:
+                _process.expired = None
         if self in _process.open:
             _process.leave(self)
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has asked to stop."""
+        self._raise_expired()
         if self.received is not None:
             # In another thread it ends that thread and no more, so the main thread is still to be told.
             raise self.interrupted(told=threading.get_ident() == self._main)
@@ -101,8 +118,17 @@ class Signals:
         """Raise what was held back."""
         if threading.get_ident() == self._main:
             _process.holding -= 1
-            if _process.at_once and not _process.holding and not _is_whole(sys._getframe()):
-                raise self.interrupted()
+            if not _process.holding and not _is_whole(sys._getframe()):
+                if _process.at_once:
+                    raise self.interrupted()
+                self._raise_expired()
+
+    def _raise_expired(self) -> None:
+        """Raise what an alarm could not raise when it rang, because something whole was under way."""
+        expired = _process.expired
+        if expired is not None and threading.get_ident() == self._main:
+            _process.expired = None
+            raise expired.error()
 
 
 class _Process:
@@ -118,7 +144,8 @@ class _Process:
         self.told = False
         self.at_once = False
         self.holding = 0
-        self.grace: _Grace | None = None
+        self.grace: _Alarm | None = None
+        self.expired: _Alarm | None = None
 
     def enter(self, one: Signals) -> None:
         """Count with one more phase."""
@@ -142,14 +169,21 @@ class _Process:
         self.open.remove(one)
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Ask to stop, or leave at once."""
+        """Ask to stop, or leave at once; or raise what an alarm asks for."""
+        expired = self.expired
+        if expired is not None and not expired.rung:
+            expired.rung = True
+            if not self.holding and not _is_whole(frame):
+                self.expired = None
+                raise expired.error()
+            return
         first = self.received is None
         if first:
             self.received = number
         leaves, grace_seconds = _is_whole(frame), self.open[-1].grace_seconds if self.open else 0.0
         if first and (grace_seconds > 0 or leaves):
             if not leaves:
-                self.grace = _Grace(grace_seconds, number)
+                self.grace = _Alarm(grace_seconds, number)
         elif self.holding or leaves:
             self.at_once = True
         else:
@@ -176,20 +210,28 @@ class _Process:
         self.unblock()
 
 
-class _Grace:
-    """Sends the signal again when the time is over, unless it is called off.
+class _Alarm:
+    """Sends a signal to the main thread when the time is over, unless it is called off.
 
-    A bare thread, because this is made in a signal handler: `threading` takes locks that the code below it may hold.
+    With *error* it asks for that to be raised, else the signal says what a second one says: leave at once. A bare
+    thread, because this is made in a signal handler: `threading` takes locks that the code below it may hold.
     """
 
-    def __init__(self, seconds: float, number: int) -> None:
+    def __init__(self, seconds: float, number: int, error: Callable[[], BaseException] | None = None) -> None:
+        self.rung = False
+        self._error = error
         self._number = number
         self._seconds = min(seconds, threading.TIMEOUT_MAX)
-        self._main = threading.get_ident()
+        self._main = threading.main_thread().ident or 0
         self._end = threading.Lock()
         self._end.acquire()
         self._sending = threading.Lock()
         _thread.start_new_thread(self._wait, ())
+
+    def error(self) -> BaseException:
+        """Return what is to be raised."""
+        assert self._error is not None, "only an alarm with an error asks for one"
+        return self._error()
 
     def call_off(self) -> None:
         """Send nothing from now on."""
@@ -201,6 +243,8 @@ class _Grace:
             with self._sending:
                 # The lock is taken again: called off in this very moment, the handler may be the program's own.
                 if not self._end.acquire(blocking=False) and signal.getsignal(self._number) == _process.on_signal:
+                    if self._error is not None:
+                        _process.expired = self
                     signal.pthread_kill(self._main, self._number)
 
 

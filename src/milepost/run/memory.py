@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from milepost.clock import Clock
+from milepost.fs import Content
 from milepost.records import Kind, Record
 from milepost.run.index import Index
 from milepost.run.session import NOTHING
@@ -68,8 +69,16 @@ class MemorySession:
         """Return None: there are no documents."""
         return None
 
-    def keep_document(self, name: str, data: bytes | None) -> None:
+    def begins_with(self, name: str, data: bytes) -> bool:  # noqa: ARG002
+        """Return False: there are no documents."""
+        return False
+
+    def keep_document(self, name: str, data: Content | None) -> None:
         """Do nothing: there are none."""
+
+    def chain(self, sequence: int) -> str:  # noqa: ARG002
+        """Return nothing: there is no chain."""
+        return ""
 
     def close(self) -> None:
         """Do nothing."""

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from milepost.errors import InvalidArgument
 from milepost.fs import FileSystem
+from milepost.run.handover import present
 from milepost.stores import RunFiles
 from milepost.stores.folder import Folder
 
@@ -70,7 +71,12 @@ class Place(NamedTuple):
         return self.root / self.name
 
     def existing(self) -> RunFiles | None:
-        """Open the folder as it stands, or return None; changes nothing."""
+        """Open where the phase's run is to be read, or return None; changes nothing."""
+        store = self.folder()
+        return None if store is None else present(store)
+
+    def folder(self) -> RunFiles | None:
+        """Open the phase's folder as it stands, or return None; changes nothing."""
         try:
             with Folder.open(self.files, self.root) as root:
                 return RunFiles(root.child(self.name))

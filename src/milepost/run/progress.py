@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, cast
 
 from milepost import codec, delta
-from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Head, decode, decode_head, is_checkpoint_name
+from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Decoder, Head, decode, decode_head, is_checkpoint_name
 from milepost.errors import CorruptCheckpoint, CorruptDocument, DamageError, LostRecords, NotDecodable, StoreUnavailable
 from milepost.journal import History
 from milepost.records import Kind
@@ -94,8 +94,12 @@ class _Reset(NamedTuple):
     old: frozenset[str]
 
 
-def load_current(store: RunFiles) -> Loaded:
+def load_current(store: RunFiles, decoded: Decoder = codec.decode) -> Loaded:
     """Find the newest state of the run that the manifest names; a run that is being set aside is passed over.
+
+    Args:
+        store: The run's folder.
+        decoded: From stored bytes to a value; ``orjson.loads`` gives the stored form, which needs no classes.
 
     Raises:
         NotDecodable: The manifest is of a newer format.
@@ -105,18 +109,18 @@ def load_current(store: RunFiles) -> Loaded:
         try:
             manifest = read_manifest(store)
         except CorruptDocument as error:  # all it says stands in the journal and the checkpoints as well
-            loaded = load(store)
+            loaded = load(store, decoded=decoded)
             loaded.damage.append(error)
             return loaded
         if manifest is not None and manifest.leaving:
             return Loaded()
-        loaded = load(store, manifest.run if manifest else None)
+        loaded = load(store, manifest.run if manifest else None, decoded=decoded)
         if not loaded.damage or read_manifest(store) == manifest:  # else the run was set aside under our eyes
             return loaded
     raise _too_fast(store)
 
 
-def load(store: RunFiles, run: str | None = None) -> Loaded:
+def load(store: RunFiles, run: str | None = None, decoded: Decoder = codec.decode) -> Loaded:
     """Find the newest state that can be proven, of *run* where its id is known.
 
     A writer may be at work, and then a look can miss what it has just written: so damage counts only if two
@@ -129,7 +133,7 @@ def load(store: RunFiles, run: str | None = None) -> Loaded:
     loaded: Loaded | None = None
     for _ in range(_RETRIES):
         try:
-            loaded = _load(store, run)
+            loaded = _load(store, run, decoded)
         except FileNotFoundError:  # a writer's retention was faster
             continue
         wrong = [*map(str, loaded.damage), *loaded.torn]
@@ -179,7 +183,7 @@ def _entry(store: RunFiles, name: str) -> Entry:
     return Entry(name, head, size)
 
 
-def _load(store: RunFiles, run: str | None) -> Loaded:
+def _load(store: RunFiles, run: str | None, decoded: Decoder) -> Loaded:
     loaded = Loaded()
     entries, loaded.damage = _list_entries(store)
     taken_at = [entry.head.position.sequence for entry in entries if entry.head.position]
@@ -207,12 +211,12 @@ def _load(store: RunFiles, run: str | None) -> Loaded:
     loaded.void = [entry.name for entry in entries if entry not in loaded.entries]
     for entry in loaded.entries:
         try:
-            checkpoint = decode(entry.name, store.read(entry.name, group_may_write=True))
+            checkpoint = decode(entry.name, store.read(entry.name, group_may_write=True), decoded)
             _check_run(entry, run)
         except CorruptCheckpoint as error:
             loaded.damage.append(_placed(store, error))
             continue
-        loaded.progress = _replay(store, loaded, entry, checkpoint, resets, changes)
+        loaded.progress = _replay(store, loaded, entry, checkpoint, resets, changes, decoded)
         break
     return loaded
 
@@ -253,6 +257,7 @@ def _replay(
     checkpoint: Checkpoint,
     resets: list[_Reset],
     changes: list[_Change],
+    decoded: Decoder,
 ) -> Progress:
     """Return the checkpoint's state with every journalled change made to it that builds on it."""
     head, folder = entry.head, store.folder.path
@@ -267,7 +272,7 @@ def _replay(
     for sequence, time, value in changes:
         if sequence <= start:
             continue
-        change = cast("dict[str, Any]", codec.decode(value))
+        change = cast("dict[str, Any]", decoded(value))
         try:
             if change["base"] != entry.base:
                 raise NotDecodable(f"it builds on checkpoint {change['base']}, which is missing or damaged")

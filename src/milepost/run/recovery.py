@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from milepost import codec
+from milepost.checkpoint import Decoder
 from milepost.clock import Clock
 from milepost.journal import Journal
 from milepost.run.progress import Loaded, load
@@ -12,13 +14,14 @@ from milepost.stores import JournalReading, RunFiles
 log = logging.getLogger(__name__)
 
 
-def recover(store: RunFiles, run: str, *, known: bool) -> tuple[str, Loaded]:
+def recover(store: RunFiles, run: str, *, known: bool, decoded: Decoder = codec.decode) -> tuple[str, Loaded]:
     """Bring the journal into order, and return the run's id with what the journal and the checkpoints lead to.
 
     Args:
         store: The run's folder, locked.
         run: The run's id, or one for it should it have none.
         known: Whether the run is certainly this one.
+        decoded: See `load`.
 
     Raises:
         StorageError: The medium refused.
@@ -26,7 +29,7 @@ def recover(store: RunFiles, run: str, *, known: bool) -> tuple[str, Loaded]:
     reading = store.recover(run, known=known)
     tell(reading)
     run = run if known else reading.run or run
-    loaded = load(store, run)
+    loaded = load(store, run, decoded)
     loaded.damage += [damaged.error for damaged in reading.damage]
     return run, loaded
 

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 from milepost import codec
 from milepost.clock import Clock
 from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
-from milepost.records import Kind, Position, Record, decode_line
+from milepost.fs import Content
+from milepost.records import Kind, Position, Record, chain_of, decode_line
+from milepost.run.handover import settled
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 
 REFUSED = "refused.json"
 DIGESTS = "digests.json"
+RECEIPT = "receipt.json"
 
 
 class _Nothing:
@@ -86,8 +89,14 @@ class Session(Recorded, Protocol):
     def document(self, name: str) -> bytes | None:
         """Return a document's bytes, or None if there is none."""
 
-    def keep_document(self, name: str, data: bytes | None) -> None:
+    def begins_with(self, name: str, data: bytes) -> bool:
+        """Tell whether there is a document that begins with *data*."""
+
+    def keep_document(self, name: str, data: Content | None) -> None:
         """Write a document, or remove it where *data* is None."""
+
+    def chain(self, sequence: int) -> str:
+        """Return the chain hash that a record states."""
 
     def close(self) -> None:
         """End the attempt: give back the lock and the space held ahead."""
@@ -147,10 +156,7 @@ class FolderSession:
             ForeignRun: The folder is kept by a `CheckpointManager`.
             StorageError: The medium refused.
         """
-        manifest = manifest_or_none(self._store)
-        if manifest is not None and manifest.leaving:
-            set_aside(self._store, manifest)
-            manifest = None
+        manifest = settled(self._store, manifest_or_none(self._store))
         _refuse_foreign(self._place, self._store, manifest)
         self._start(manifest, salvage=salvage)
 
@@ -240,7 +246,18 @@ class FolderSession:
         except FileNotFoundError:
             return None
 
-    def keep_document(self, name: str, data: bytes | None) -> None:
+    def begins_with(self, name: str, data: bytes) -> bool:
+        """Tell whether there is a document that begins with *data*."""
+        try:
+            return self._store.folder.read(name, len(data)) == data
+        except FileNotFoundError:
+            return False
+
+    def chain(self, sequence: int) -> str:
+        """Return the chain hash that a record states."""
+        return chain_of(self._store.read_line(sequence))
+
+    def keep_document(self, name: str, data: Content | None) -> None:
         """Write a document durably, or remove it where *data* is None."""
         if self._pid != os.getpid():
             raise Forked

@@ -11,6 +11,7 @@ from milepost import codec, delta
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, ForeignRun, MilepostError, NotEncodable, Reentered
 from milepost.retention import is_expired
+from milepost.run.handover import settled
 from milepost.run.manifest import MANAGER_KEEPER, MANIFEST, Manifest, read_manifest, set_aside, write_manifest
 from milepost.run.place import Place
 from milepost.run.progress import Loaded
@@ -104,10 +105,7 @@ def running_writer(place: Place) -> RunWriter | None:
 
 
 def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | None) -> RunWriter:
-    manifest = manifest_or_none(store)
-    if manifest is not None and manifest.leaving:
-        set_aside(store, manifest)
-        manifest = None
+    manifest = settled(store, manifest_or_none(store))
     if manifest is not None and manifest.keeper != MANAGER_KEEPER:
         raise ForeignRun(
             f"{place.path}: phase {place.phase!r} is kept by a milepost.Phase; nothing was touched. Give this "

@@ -21,7 +21,8 @@ class Tally:
     *item_seconds* is what the items that are done took, summed over workers; *items* how many records that is;
     *active_seconds* the time from each attempt's opening to its last record; *spent_usd* the price of every paid call
     that was sent, whether or not it was answered: what may have been billed. *opened_at* is when the newest attempt
-    began, *last_time* when the newest record was made, both in seconds since 1970-01-01 UTC.
+    began, *last_time* when the newest record was made, both in seconds since 1970-01-01 UTC. *interruptions* is how
+    many attempts recorded something and ended without a result.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,9 @@ class Tally:
         self.spent_usd = 0.0
         self.opened_at = 0.0
         self.last_time = 0.0
+        self.interruptions = 0
         self._earlier_seconds = 0.0
+        self._at_work = False
 
     @property
     def active_seconds(self) -> float:
@@ -44,15 +47,18 @@ class Tally:
         if kind is Kind.OPENED:
             self._earlier_seconds = self.active_seconds
             self.opened_at = time
+            self.interruptions += self._at_work
         elif kind is Kind.DONE and group not in NO_LOOPS:
             self.item_seconds += seconds or 0.0
             self.items += 1
+        self._at_work = kind is not Kind.OPENED and kind is not Kind.COMPLETED
         self.last_time = time
 
     def take_items(self, heads: list[dict[str, Any]]) -> None:
         """Count many items of one loop that are done."""
         self.item_seconds += sum([head.get("seconds") or 0.0 for head in heads])
         self.items += len(heads)
+        self._at_work = True
         self.last_time = heads[-1]["time"]
 
     def take_intent(self, value: Any) -> None:

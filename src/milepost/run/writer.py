@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -131,6 +131,24 @@ class RunWriter:
             finally:
                 self.close()  # what could not be deleted is void; a save opens anew
             return len(names)
+
+    def settle(self, proven: tuple[int, bytes, bytes] | None, bad: Sequence[str]) -> None:
+        """Go on from the newest state that can be proven, and let the damaged checkpoints go. For a repair.
+
+        Args:
+            proven: That state's iteration, the state and the metadata, encoded; None where there is none.
+            bad: The names of damaged checkpoints, of which copies are kept.
+
+        Raises:
+            StorageError: The medium refused; the repair can be run again.
+        """
+        with self._alone():
+            if proven is None:
+                self._roll_back(None)
+            else:
+                iteration, state, metadata = proven
+                self._write_checkpoint(iteration, EncodedState(None, state), metadata)
+            self.store.delete(bad, durable=True)
 
     def close(self) -> None:
         """Cut the padding, state the journal's end, and let go of the lock."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import NamedTuple
 
 from milepost.clock import Clock
 from milepost.errors import RunLocked, StorageError, UnsafeStore
@@ -14,10 +15,64 @@ from milepost.stores.translate import translated
 
 LOCK_NAME = "lock"
 
+_KERNEL_LOCKS = "/proc/locks"
+
 _UNSOUND = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone"}
 )
 """Filesystems where a lock taken on one machine may not be seen on another, or a sync may not reach the medium."""
+
+
+class Holder(NamedTuple):
+    """Who holds a lock: *host*, *pid*, and *since* when, in seconds since 1970-01-01 UTC."""
+
+    host: str
+    pid: int
+    since: float
+
+
+def holder_of(folder: Folder) -> Holder | None:
+    """Return who writes in *folder* now, or None. The lock is not touched, so no writer is hindered.
+
+    The note in the file stays behind a writer that has left, so it counts only if the kernel's list of locks has the
+    file (on Linux), or else if the process it names is alive. Of a writer on another host only the note tells.
+
+    Raises:
+        StoreUnavailable: The medium refused.
+    """
+    try:
+        with folder.opened(LOCK_NAME) as handle, translated(folder.path / LOCK_NAME, "read the file"):
+            inode = folder.files.stat(handle).inode
+            note = unseal(read_all(folder.files, handle).rstrip(b"\n"))
+    except FileNotFoundError:
+        return None
+    if note is None:
+        return None
+    holder = Holder(note["host"], note["pid"], note["since"])
+    if holder.host != os.uname().nodename:
+        return holder
+    return holder if _is_locked(inode, holder.pid) else None
+
+
+def _is_locked(inode: int, pid: int) -> bool:
+    try:
+        with open(_KERNEL_LOCKS, encoding="ascii") as lines:
+            return any(_names_inode(line, inode) for line in lines)
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _names_inode(line: str, inode: int) -> bool:
+    """Tell whether a line of the kernel's list is of an flock on that inode (proc(5): fields 2 and 6)."""
+    fields = line.split()
+    return len(fields) >= 6 and fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == str(inode)
 
 
 class WriterLock:

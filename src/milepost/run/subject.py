@@ -1,0 +1,189 @@
+"""One run to look at or to work on, whoever keeps it: the phase's own, or one that was set aside under ``runs/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from milepost.checkpoint import is_checkpoint_name
+from milepost.clock import Clock
+from milepost.errors import CorruptDocument, InvalidArgument
+from milepost.fs import TEMPORARY_SUFFIX, current
+from milepost.records import Kind, is_kind
+from milepost.run.handover import is_empty, settled
+from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
+from milepost.run.place import Place
+from milepost.run.session import DIGESTS, REFUSED
+from milepost.run.shared import manifest_or_none
+from milepost.stores import RunFiles
+from milepost.stores.lock import LOCK_NAME
+
+SEALED = (REFUSED, DIGESTS)
+"""Documents of a run that are one sealed line each."""
+
+_OF_A_PHASE = (Kind.DONE, Kind.FAILED, Kind.INTENT, Kind.COMPLETED, Kind.CODE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A run: its *phase*, its open *store*, what its *manifest* says (None: it has none, or a damaged one).
+
+    *keeper* tells whether a `Phase` or a `CheckpointManager` keeps it; None where nothing is kept there.
+    *folder* is its name below ``runs/``, None where it is the phase's own.
+    """
+
+    phase: str
+    store: RunFiles
+    manifest: Manifest | None
+    keeper: str | None
+    folder: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The run's folder, for messages."""
+        return self.store.folder.path
+
+
+@contextmanager
+def looked_at(root: Path, phase: str, run: str | None = None) -> Iterator[Subject]:
+    """Open a run for reading in the block: no lock is taken and nothing changes.
+
+    Args:
+        root: The checkpoint folder.
+        phase: The phase's name.
+        run: The id of a run that was set aside, or its folder's name below ``runs/``; None for the phase's own.
+
+    Raises:
+        InvalidArgument: There is no such phase or run.
+        NotDecodable: Its manifest is of a newer format.
+        StorageError: The medium refused.
+    """
+    place = Place(current(), root, phase)
+    store = place.existing()
+    if store is None:
+        raise InvalidArgument(f"{place.path}: there is no such phase.")
+    try:
+        subject = _subject(phase, store)
+        if run is not None:
+            aside = _aside(place, run, subject.manifest)
+            if aside is not None:
+                store.close()
+                subject, store = aside, aside.store
+        yield subject
+    finally:
+        store.close()
+
+
+def runs_aside(store: RunFiles) -> list[str]:
+    """Return the names of the folders of runs that were set aside, sorted; none that comes, goes or is half made."""
+    if not store.folder.has(RUNS):
+        return []
+    manifest = None
+    with suppress(CorruptDocument):
+        manifest = read_manifest(store)
+    coming = manifest.successor if manifest is not None else None
+    found = []
+    with store.folder.child(RUNS) as runs:
+        for name in runs.names():
+            with suppress(FileNotFoundError, CorruptDocument), runs.child(name) as one:
+                own = read_manifest(RunFiles(one))
+                if name == coming or is_empty(one) or (own is not None and own.stage == MAKING):
+                    continue
+            found.append(name)
+    return found
+
+
+@contextmanager
+def held(root: Path, phase: str, clock: Clock, *, make: bool = False) -> Iterator[Subject]:
+    """Open a phase's folder for changing it in the block: locked, with what a killed process began finished.
+
+    Args:
+        root: The checkpoint folder.
+        phase: The phase's name.
+        clock: The clock that the lock's note tells.
+        make: Make the folder where it is missing.
+
+    Raises:
+        InvalidArgument: There is no such phase.
+        RunLocked: A process writes this phase.
+        StorageError: The medium refused.
+    """
+    place = Place(current(), root, phase)
+    store = place.made() if make else place.folder()
+    if store is None:
+        raise InvalidArgument(f"{place.path}: there is no such phase.")
+    try:
+        if not make and not _is_of_ours(store):
+            raise InvalidArgument(f"{place.path}: nothing of Milepost is kept in this folder.")
+        store.lock(clock)
+        settled(store, manifest_or_none(store))
+        yield _subject(phase, store)
+    finally:
+        store.close()
+
+
+def _is_of_ours(store: RunFiles) -> bool:
+    """Tell whether a folder may be a phase's: no lock is put into a stranger's."""
+    names = store.names()
+    return keeper_by_names(names) is not None or not {LOCK_NAME, RUNS, MANIFEST}.isdisjoint(names)
+
+
+def is_bare(names: list[str]) -> bool:
+    """Tell whether a folder with files of these *names* is a phase's without a run: cleared, or not begun."""
+    return all(name in (LOCK_NAME, RUNS) or name.endswith(TEMPORARY_SUFFIX) for name in names)
+
+
+def keeper_by_names(names: list[str]) -> str | None:
+    """Return who seems to keep a folder that holds files of these *names*: a journal alone may be of either."""
+    if any(map(is_checkpoint_name, names)):
+        return MANAGER_KEEPER
+    return PHASE_KEEPER if any(name.startswith("journal_") for name in names) else None
+
+
+def stored_value(data: bytes | memoryview) -> object:
+    """Return the stored form of a value: plain JSON, with tags where JSON has no such type; needs no classes."""
+    form: object = orjson.loads(data)
+    return form
+
+
+def _subject(phase: str, store: RunFiles, folder: str | None = None) -> Subject:
+    manifest = None
+    with suppress(CorruptDocument):  # what it said shows in the journal and the checkpoints as well
+        manifest = read_manifest(store)
+    if manifest is not None:
+        return Subject(phase, store, manifest, manifest.keeper, folder)
+    keeper = keeper_by_names(store.names())
+    if keeper == PHASE_KEEPER and not _has_records_of_a_phase(store):
+        keeper = MANAGER_KEEPER
+    return Subject(phase, store, None, keeper, folder)
+
+
+def _has_records_of_a_phase(store: RunFiles) -> bool:
+    found: set[bool] = set()
+
+    def look(_: int, lines: list[bytes]) -> None:
+        found.add(any(is_kind(line, kind) for line in lines for kind in _OF_A_PHASE))
+        found.add(any(is_kind(line, Kind.STATE) and b',"value":{"base":' not in line for line in lines))
+
+    store.read_journal(look)
+    return True in found
+
+
+def _aside(place: Place, run: str, own: Manifest | None) -> Subject | None:
+    """Open the run that was set aside as *run*; None if it is the phase's *own*."""
+    store = place.folder()
+    assert store is not None, "it was there a moment ago"
+    with store.folder as folder:
+        named = runs_aside(store)
+        names = [run] if run in named else [name for name in named if name.startswith(f"{run}-")]
+        if run not in names and own is not None and own.run == run:
+            return None
+        if not names:
+            known = ", ".join(named) or "none"
+            raise InvalidArgument(f"{place.path}: there is no run {run!r}; set aside are: {known}.")
+        with folder.child(RUNS) as runs:
+            return _subject(place.phase, RunFiles(runs.child(names[-1])), names[-1])

@@ -1,0 +1,21 @@
+"""What changes a store while no job runs: forking, moving, repairing and tidying runs. Always under the lock."""
+
+from milepost.upkeep.forking import Forked, fork
+from milepost.upkeep.packing import export_runs
+from milepost.upkeep.pruning import Pruned, clear, prunable, prune
+from milepost.upkeep.repairing import Repair, repair
+from milepost.upkeep.unpacking import Imported, import_runs
+
+__all__ = [
+    "Forked",
+    "Imported",
+    "Pruned",
+    "Repair",
+    "clear",
+    "export_runs",
+    "fork",
+    "import_runs",
+    "prunable",
+    "prune",
+    "repair",
+]

@@ -1,0 +1,167 @@
+"""Removing what is no longer needed: old runs, quarantined bytes, surplus checkpoints; or all of a phase."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from milepost.clock import Clock, SystemClock
+from milepost.errors import CorruptDocument, InvalidArgument
+from milepost.records import decode_line
+from milepost.retention import ALWAYS_KEPT, Kept, surplus
+from milepost.run import load_current
+from milepost.run.handover import clear as clear_all
+from milepost.run.handover import half_made
+from milepost.run.manifest import MANAGER_KEEPER, RUNS, Manifest, read_manifest, remove_run
+from milepost.run.subject import Subject, held, looked_at, runs_aside, stored_value
+from milepost.stores import RunFiles
+from milepost.stores.segments import QUARANTINE_SUFFIX
+from milepost.stores.translate import translated
+
+_SECONDS_PER_HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """One thing that goes, or went: its *phase*, its *kind* (``run``, ``quarantine``, ``checkpoint``), how large."""
+
+    phase: str
+    kind: str
+    name: str
+    size_bytes: int
+
+
+def prunable(
+    root: Path,
+    phase: str,
+    *,
+    older_than_hours: float = 0,
+    keep: int = 1,
+    most_checkpoints: int | None = None,
+    clock: Clock | None = None,
+) -> list[Pruned]:
+    """Return what `prune` would remove; changes nothing. See there.
+
+    Raises:
+        InvalidArgument: There is no such phase, or a number is out of range.
+        StorageError: The medium refused.
+    """
+    if older_than_hours < 0 or keep < 0 or (most_checkpoints is not None and most_checkpoints < ALWAYS_KEPT):
+        raise InvalidArgument(
+            f"{phase}: ages and counts are at least 0, and at least {ALWAYS_KEPT} checkpoints stay in any case."
+        )
+    with looked_at(root, phase) as subject:
+        return _going(subject, older_than_hours, keep, most_checkpoints, clock or SystemClock())
+
+
+def prune(
+    root: Path,
+    phase: str,
+    *,
+    older_than_hours: float = 0,
+    keep: int = 1,
+    most_checkpoints: int | None = None,
+    clock: Clock | None = None,
+) -> list[Pruned]:
+    """Remove runs that were set aside, quarantined bytes and surplus checkpoints; return what went.
+
+    The phase's own run keeps its journal and its newest two checkpoints whatever is asked.
+
+    Args:
+        root: The checkpoint folder.
+        phase: The phase's name.
+        older_than_hours: Only runs whose newest record is older than this go.
+        keep: How many of the newest runs stay in any case.
+        most_checkpoints: How many checkpoints stay, at least 2; None for all.
+        clock: The clock that tells ages.
+
+    Raises:
+        InvalidArgument: There is no such phase, or a number is out of range.
+        RunLocked: A process writes this phase.
+        StorageError: The medium refused; what is left is whole.
+    """
+    clock = clock or SystemClock()
+    prunable(root, phase, older_than_hours=older_than_hours, keep=keep, most_checkpoints=most_checkpoints, clock=clock)
+    with held(root, phase, clock) as subject:
+        store = subject.store
+        going = _going(subject, older_than_hours, keep, most_checkpoints, clock)
+        for one in going:
+            if one.kind == "run":
+                with store.folder.child(RUNS) as runs:
+                    remove_run(runs, one.name)
+                    runs.sync()
+            else:
+                store.delete([one.name], durable=True)
+        return going
+
+
+def clear(root: Path, phase: str, clock: Clock | None = None) -> int:
+    """Delete everything of a phase, runs that were set aside included; return how many bytes that were.
+
+    Once it has begun, nothing of the phase is loaded any more; the next writer finishes what a kill broke off.
+
+    Args:
+        root: The checkpoint folder.
+        phase: The phase's name.
+        clock: The clock that the lock's note tells.
+
+    Raises:
+        InvalidArgument: There is no such phase.
+        RunLocked: A process writes this phase.
+        StorageError: The medium refused.
+    """
+    clock = clock or SystemClock()
+    with held(root, phase, clock) as subject:
+        size = _size(subject.store) + sum(_size_of_run(subject.store, name) for name in runs_aside(subject.store))
+        clear_all(subject.store, subject.manifest or Manifest("", phase, clock.now()))
+        return size
+
+
+def _going(
+    subject: Subject, older_than_hours: float, keep: int, most_checkpoints: int | None, clock: Clock
+) -> list[Pruned]:
+    store, phase = subject.store, subject.phase
+    runs = _old_runs(store, older_than_hours * _SECONDS_PER_HOUR, keep, clock.now()) + half_made(store)
+    going = [Pruned(phase, "run", name, _size_of_run(store, name)) for name in runs]
+    names = [name for name in store.names() if name.endswith(QUARANTINE_SUFFIX)]
+    going += [Pruned(phase, "quarantine", name, _size_of_file(store, name)) for name in names]
+    if most_checkpoints is not None and subject.keeper == MANAGER_KEEPER:
+        loaded = load_current(store, stored_value)
+        kept = [Kept(entry.name, entry.head.time) for entry in loaded.entries]
+        beyond = [] if loaded.damage else surplus(kept, most=most_checkpoints, ttl_seconds=None, now=clock.now())
+        going += [Pruned(phase, "checkpoint", name, _size_of_file(store, name)) for name in beyond]
+    return going
+
+
+def _old_runs(store: RunFiles, seconds: float, keep: int, now: float) -> list[str]:
+    """Return the folders of runs that are not among the newest *keep* and are older than *seconds*."""
+    newest_first = sorted(((_newest(store, name), name) for name in runs_aside(store)), reverse=True)
+    return [name for at, name in newest_first[keep:] if now - at > seconds]
+
+
+def _newest(store: RunFiles, name: str) -> float:
+    """Return when a run had its newest record, in seconds since 1970-01-01 UTC."""
+    with store.folder.child(RUNS) as runs, runs.child(name) as folder:
+        run = RunFiles(folder)
+        reading = run.read_journal()
+        if reading is not None and reading.last is not None:
+            return decode_line(reading.last).time
+        with suppress(CorruptDocument):
+            manifest = read_manifest(run)
+            return manifest.created if manifest else 0.0
+        return 0.0
+
+
+def _size_of_run(store: RunFiles, name: str) -> int:
+    with store.folder.child(RUNS) as runs, runs.child(name) as folder:
+        return _size(RunFiles(folder))
+
+
+def _size(store: RunFiles) -> int:
+    return sum(_size_of_file(store, name) for name in store.names() if name != RUNS)
+
+
+def _size_of_file(store: RunFiles, name: str) -> int:
+    with translated(store.folder.path / name, "look at the file"):
+        return store.folder.files.stat_name(store.folder.handle, name).size
