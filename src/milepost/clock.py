@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Protocol
+
+OFFSET_VARIABLE = "MILEPOST_DRILL_CLOCK_SECONDS"
+"""How far a drill moves the wall clock of `SystemClock`, in seconds, for all of a process's life."""
+
+_OFFSET_SECONDS = float(os.environ.get(OFFSET_VARIABLE) or 0)
 
 
 class Clock(Protocol):
@@ -20,8 +26,8 @@ class SystemClock:
     """The machine's own clocks."""
 
     def now(self) -> float:
-        """Return wall-clock seconds since 1970-01-01 UTC."""
-        return time.time()
+        """Return wall-clock seconds since 1970-01-01 UTC, moved where a drill moves them."""
+        return time.time() + _OFFSET_SECONDS
 
     def monotonic(self) -> float:
         """Return monotonic seconds."""

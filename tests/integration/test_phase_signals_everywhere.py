@@ -13,7 +13,7 @@ from tests.support.phase_jobs import run
 SWEEP = """
 import shutil
 from milepost.fs import SystemFiles, use
-from milepost.testing.intercepted import Intercepted
+from milepost.fs.intercepted import Intercepted
 numbers, word, prepared = [getattr(signal, one) for one in sys.argv[2].split(",")], sys.argv[3], sys.argv[4]
 grace_seconds, stays = float(sys.argv[5]), sys.argv[6] == "stays"
 ITEMS = ITEMS[:3]

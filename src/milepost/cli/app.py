@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from milepost.cli import keeping, looking
+from milepost.cli import drilling, keeping, looking, running
 from milepost.cli.common import tell
 from milepost.errors import MilepostError, StoreUnavailable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-for commands in (looking, keeping):
+for commands in (running, looking, keeping, drilling):
     commands.register(app)
 
 

@@ -11,7 +11,15 @@ from typing import Annotated, Any
 import typer
 
 from milepost import report
-from milepost.errors import Changed, ContentionError, DamageError, InvalidArgument, MilepostError, StorageError
+from milepost.errors import (
+    Changed,
+    ContentionError,
+    DamageError,
+    InvalidArgument,
+    MilepostError,
+    StorageError,
+    WorkError,
+)
 
 _UNPRINTED = re.compile(r"[^\n\x20-\x7e]")
 
@@ -24,6 +32,7 @@ Exit codes:
   1    there is a difference, a failure, or something left to do; the output tells what
   2    the command line is wrong, or there is nothing of that name
   3    code, parameters or inputs changed; the output tells what, and how to go on
+  4    a budget is spent; everything recorded is safe
   65   something stored is damaged; the output tells what
   74   the medium refused; put it right and run the same command again
   75   another process is at it; try again later
@@ -79,9 +88,13 @@ def confirmed(question: str, *, yes: bool) -> bool:
     """
     if yes:
         return True
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _at_terminal():
         raise InvalidArgument("nobody is there to be asked, so nothing was changed; say --yes to do it.")
     return typer.confirm(question)
+
+
+def _at_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def size_text(size_bytes: float) -> str:
@@ -108,7 +121,13 @@ def escaped(text: str) -> str:
 
 def code_of(error: MilepostError) -> int:
     """Return the exit code that tells what to do about *error*."""
-    kinds = ((StorageError, MEDIUM), (ContentionError, BUSY), (DamageError, DAMAGED), (Changed, CHANGED))
+    kinds = (
+        (StorageError, MEDIUM),
+        (ContentionError, BUSY),
+        (DamageError, DAMAGED),
+        (Changed, CHANGED),
+        (WorkError, DIFFERENT),
+    )
     return next((code for kind, code in kinds if isinstance(error, kind)), USAGE)
 
 

@@ -180,6 +180,8 @@ def clear(phase: PhaseName, root: Root = Path("checkpoints"), yes: Yes = False, 
 
 def bless(phase: PhaseName, root: Root = Path("checkpoints"), as_json: AsJson = False) -> None:
     """Accept a change."""
+    if report.kept_by(root, phase) is None:  # so that no lock is put into a stranger's folder
+        raise InvalidArgument(f"{root / phase}: nothing of Milepost is kept in this folder.")
     accepted = milepost.bless(phase, store=root)
     if as_json:
         print_json({"phase": phase, "accepted": accepted})

@@ -39,7 +39,7 @@ def show_json(documents: list[Any], *, plain: bool) -> None:
     console = Console()
     for document in documents:
         text = json_text(document)
-        if plain or not console.is_terminal or len(text) > _MOST_COLOURED:
+        if plain or not console.is_terminal or console.no_color or len(text) > _MOST_COLOURED:
             typer.echo(text)
         else:
             shown = Text(text)

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from milepost.events import Event
 from milepost.fs.seam import FileSystem
 from milepost.fs.system import SystemFiles
 
-_installed: list[FileSystem] = [SystemFiles()]
+DRILL_VARIABLE = "MILEPOST_DRILL"
+"""Names the control folder where this process belongs to a job under a drill."""
+
+
+def _first() -> FileSystem:
+    control = os.environ.get(DRILL_VARIABLE)
+    if not control:
+        return SystemFiles()
+    from milepost.fs.drilled import Drilled  # a program that runs by itself pays nothing for it
+
+    return Drilled(SystemFiles(), Path(control))
+
+
+_installed: list[FileSystem] = [_first()]
 
 
 def current() -> FileSystem:
-    """Return the filesystem in use: the real one, unless `use` put another in its place."""
+    """Return the filesystem in use: the real one, unless a drill or `use` put another in its place."""
     return _installed[-1]
 
 
 def drill_listener() -> Callable[[Event], None] | None:
-    """Return what a drill wants to hear of events, or None where no drill is on."""
-    return None
+    """Return what a drill of this process wants to hear events with, or None where there is no drill."""
+    control = os.environ.get(DRILL_VARIABLE)
+    if not control:
+        return None
+    from milepost.fs.drilled import listener
+
+    return listener(Path(control))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from milepost.report.contents import (
     checkpoint,
     item,
     items,
+    kept_by,
     latest,
     record,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "checkpoint",
     "item",
     "items",
+    "kept_by",
     "latest",
     "names",
     "phases",

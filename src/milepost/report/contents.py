@@ -94,6 +94,17 @@ def session_of(subject: Subject) -> Iterator[StoredSession]:
     yield session
 
 
+def kept_by(root: Path, phase: str) -> str | None:
+    """Return who keeps the phase's run: ``"phase"``, ``"manager"``, or None where nothing is kept.
+
+    Raises:
+        InvalidArgument: There is no such phase.
+        StorageError: The medium refused.
+    """
+    with looked_at(root, phase) as subject:
+        return subject.keeper
+
+
 def latest(root: Path, phase: str, run: str | None = None) -> tuple[Latest | None, list[str]]:
     """Return the newest saved state of *phase* (None if there is none), and what is damaged there.
 

@@ -1,5 +1,6 @@
 """Instruments for crash tests and drills: a simulated disk, its crash states, and fault-injecting wrappers."""
 
+from milepost.fs.intercepted import ALL, MUTATING, NEEDING_SPACE, Intercepted, Operation
 from milepost.testing.atoms import NOTHING, CrashState, Tear
 from milepost.testing.crashes import legal_states, surviving_disks
 from milepost.testing.disk import SimulatedDisk
@@ -13,7 +14,6 @@ from milepost.testing.faults import (
     ShortWrites,
     SimulatedCrash,
 )
-from milepost.testing.intercepted import ALL, MUTATING, NEEDING_SPACE, Intercepted, Operation
 
 __all__ = [
     "ALL",

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from milepost.fs.intercepted import Intercepted, Operation
 from milepost.fs.seam import FileSystem
 from milepost.testing.crashes import described, surviving_disks
 from milepost.testing.disk import SimulatedDisk
-from milepost.testing.intercepted import Intercepted, Operation
 
 Acknowledged = list[Any]
 Scenario = Callable[[FileSystem, Acknowledged], None]

@@ -15,9 +15,9 @@ import signal
 from collections.abc import Callable, Collection
 from typing import Literal, NoReturn
 
+from milepost.fs.intercepted import ALL, MUTATING, Intercepted, Operation
 from milepost.fs.seam import FileSystem
 from milepost.testing.disk import SimulatedDisk
-from milepost.testing.intercepted import ALL, MUTATING, Intercepted, Operation
 
 When = Literal["before", "after"]
 

@@ -11,13 +11,14 @@ from typing import NamedTuple
 from milepost.checkpoint import decode
 from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptDocument, DamageError, InvalidArgument
+from milepost.fs import current
 from milepost.records import Position, Record, decode_line, encode_lines, follow_all, start_of
 from milepost.run import load
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.index import Index
-from milepost.run.manifest import PHASE_KEEPER, Manifest, Origin
-from milepost.run.place import folder_name
-from milepost.run.subject import Subject, held, is_bare, looked_at, stored_value
+from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, Origin
+from milepost.run.place import Place, folder_name
+from milepost.run.subject import Subject, held, is_bare, keeper_by_names, looked_at, stored_value
 from milepost.stores import RunFiles
 from milepost.upkeep import archive
 from milepost.upkeep.archive import JOURNAL, RUN, Member, RunFacts
@@ -75,10 +76,8 @@ def import_runs(
         raise InvalidArgument(f"{path}: a name was given, and the archive holds {len(phases)} phases.")
     names = {phase: name or phase for phase in phases}
     there = {number for number, facts in enumerate(runs) if _is_there(root, names[facts.phase], facts)}
-    if not replace:
-        for number, facts in enumerate(runs):
-            if facts.aside is None and number not in there:
-                _refuse_existing(root, names[facts.phase])
+    for number, facts in enumerate(runs):
+        _check_place(root, names[facts.phase], taken_is_fine=replace or facts.aside is not None or number in there)
     with opened(path) as file:
         return _unpacked(Tape(file, path), runs, there, root, names, clock)
 
@@ -106,6 +105,9 @@ def _verified(tape: Tape) -> list[RunFacts]:
     for run in runs:
         if run.count != run.facts.records or (run.count and run.position.chain != run.facts.chain):
             raise tape.wrong("a journal does not end where it is said to end")
+        index = run.index
+        if run.facts.keeper != PHASE_KEEPER and (index.groups or index.completed or index.intents or index.codes):
+            raise tape.wrong("a run in it is not of the kind that it says")
         _checked_name(run.facts.phase)
     return [run.facts for run in runs]
 
@@ -135,7 +137,7 @@ def _verify_member(tape: Tape, entry: Entry, runs: list[_Run]) -> None:
         data = tape.whole(entry)
         if member.part == "checkpoints":
             head = decode(member.name, data, lambda _: None).head
-            if head.run not in (None, run.facts.run):
+            if head.run not in (None, run.facts.run) or run.facts.keeper == PHASE_KEEPER:
                 raise tape.wrong(f"{member.name} belongs to another run")
 
 
@@ -267,8 +269,6 @@ def _current(subject: Subject, clock: Clock) -> Manifest | None:
         return subject.manifest
     if subject.keeper is not None:
         return named(subject, "", clock)
-    if not is_bare(subject.store.names()):
-        raise InvalidArgument(f"{subject.path}: this folder holds files that are not Milepost's; nothing was imported.")
     return None
 
 
@@ -286,15 +286,24 @@ def _is_there(root: Path, phase: str, facts: RunFacts) -> bool:
     return False
 
 
-def _refuse_existing(root: Path, phase: str) -> None:
-    with suppress(FileNotFoundError):
-        try:
-            with looked_at(root, phase) as subject:
-                taken = subject.manifest is not None or not is_bare(subject.store.names())
-        except InvalidArgument:
-            return
-        if taken:
-            raise InvalidArgument(
-                f"{subject.path}: this phase is there already. Import it under another name (--as NAME), or set the "
-                "run that is there aside (--replace)."
-            )
+def _check_place(root: Path, phase: str, *, taken_is_fine: bool) -> None:
+    """Refuse a stranger's folder, and a phase that is there already unless that is fine.
+
+    Raises:
+        InvalidArgument: It is one of these.
+    """
+    place = Place(current(), root, phase)
+    store = place.existing()
+    if store is None:
+        return
+    with store.folder:
+        found = store.names()
+    if is_bare(found):
+        return
+    if MANIFEST not in found and keeper_by_names(found) is None:
+        raise InvalidArgument(f"{place.path}: this folder holds files that are not Milepost's; nothing was imported.")
+    if not taken_is_fine:
+        raise InvalidArgument(
+            f"{place.path}: this phase is there already. Import it under another name (--as NAME), or set the run "
+            "that is there aside (--replace)."
+        )

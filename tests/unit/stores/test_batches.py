@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from milepost.errors import DurabilityUnknown
+from milepost.fs.intercepted import MUTATING, Intercepted, Operation
 from milepost.stores import Durability
 from milepost.testing import ErrorAt, Recorded, SimulatedDisk
-from milepost.testing.intercepted import MUTATING, Intercepted, Operation
 from tests.support.journals import FIRST, SECOND, append, disk, numbers, read, record, writer
 
 SMALL = 20_000

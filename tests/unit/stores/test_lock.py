@@ -18,11 +18,11 @@ import pytest
 import milepost
 from milepost.errors import DiskFull, RunLocked, UnsafeStore
 from milepost.fs import FileSystem, SystemFiles
+from milepost.fs.intercepted import Operation
 from milepost.stores import RunFiles
 from milepost.stores.folder import Folder
 from milepost.stores.lock import WriterLock
 from milepost.testing import MUTATING, Intercepted, Recorded, SimulatedDisk
-from milepost.testing.intercepted import Operation
 from tests.support.journals import RUN, Clock, append, disk, look, numbers, read, store, writer
 
 HOLDER = """
