@@ -36,7 +36,7 @@ BROKEN := $(shell test -x $(PY) && test -x $(UV) && \
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- what everything stands on ---
 
@@ -69,12 +69,15 @@ deps: .venv/.deps ## only the third-party packages, hash-pinned, into .venv/
 .PHONY: install
 install: .venv/.packages ## .venv/ with milepost, booksynth and every tool
 
-.PHONY: demo demo-killed
+.PHONY: demo demo-killed demo-workflow
 demo: install ## consolidate the bundled books, with a progress bar
 	@$(BIN)/booksynth phase-3 --analysis-dir apps/booksynth/examples/analyses --output-dir build/demo $(ARGS)
 
 demo-killed: install ## the same, killed three times in the middle, then compared with an undisturbed run
 	@$(PY) scripts/killed_demo.py
+
+demo-workflow: install ## read the bundled books, consolidate their advice, make a plan for each entry
+	@$(BIN)/booksynth run --shelf-dir apps/booksynth/examples/shelf --output-dir build/demo-workflow $(ARGS)
 
 .PHONY: check
 check: install ## the static part: style, types, layers

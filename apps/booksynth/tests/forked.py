@@ -19,10 +19,22 @@ import sys
 import time
 from typing import Any
 
+# Loaded for the children, which would load them one by one: what a command imports where it is used.
+import markdown_it
+import pydantic_settings
+import ruamel.yaml
+
+import milepost.fingerprint
+from booksynth import advice, chapters, commands, consolidate, following, outcome, phase_3, phases, summary
 from booksynth.cli import main
 from booksynth.trackers import SUFFIX
 from milepost.fs import SystemFiles, use
 from milepost.testing import KillAt
+
+PRELOADED = (
+    *(advice, chapters, commands, consolidate, following, outcome, phase_3, phases, summary),
+    *(markdown_it, milepost.fingerprint, pydantic_settings, ruamel.yaml),
+)
 
 
 def watch(job: dict[str, Any]) -> None:

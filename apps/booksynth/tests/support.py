@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import json
 import os
 import subprocess
@@ -86,6 +87,21 @@ def phase_3(analysis: Path, output: Path, *more: str | Path, **options: Any) -> 
     """Run phase 3 from one folder to another, with the report on standard output."""
     arguments = ["--analysis-dir", analysis, "--output-dir", output, "--json", *more]
     return booksynth("phase-3", *arguments, **options)
+
+
+def run(shelf: Path, output: Path, *more: str | Path, **options: Any) -> Done:
+    """Run the workflow from a shelf to a folder, with the report on standard output."""
+    return booksynth("run", "--shelf-dir", shelf, "--output-dir", output, "--json", *more, **options)
+
+
+def standing(output: Path) -> dict[str, str]:
+    """Return every file of the results by the digest of its content, progress left out."""
+    found = {path.relative_to(output).as_posix(): path for path in sorted(output.rglob("*")) if path.is_file()}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in found.items()
+        if not name.startswith("checkpoints/")
+    }
 
 
 def record(title: Any = "Cache the index", **fields: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def found(name: str, size: int) -> Found:
 
 def terminal() -> Terminal:
     made = Terminal(io.StringIO())
-    made._is_live = True
+    made.is_live = True
     return made
 
 
@@ -109,6 +109,6 @@ def test_changes_are_told() -> None:
 def test_many_problems_are_cut_with_a_word() -> None:
     """A long list of problems is cut, and the rest is counted."""
     stream = io.StringIO()
-    Terminal(stream)._tell_problems([Problem(f"f{n}", "", "x", "bad") for n in range(100)])
+    Terminal(stream).tell_problems([Problem(f"f{n}", "", "x", "bad") for n in range(100)])
     assert "100 problems in 100 files" in stream.getvalue()
     assert "and 60 more" in stream.getvalue()

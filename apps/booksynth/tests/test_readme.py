@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from apps.booksynth.tests.support import booksynth
-from booksynth import cli, request
+from booksynth import cli, outputs, phases, plans, request
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -30,5 +30,15 @@ def test_every_module_is_on_the_map() -> None:
 
 def test_every_output_is_named() -> None:
     """The README names every file that a run writes."""
-    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT):
+    folders = (f"{phases.ANALYSES}/", f"{phases.PLANS}/", f"{phases.PLANS}/{outputs.MANIFEST}")
+    plan = (plans.PLAN, plans.SOURCES, plans.DATA, plans.INDEX)
+    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT, *folders, *plan):
         assert f"`{name}`" in README
+
+
+def test_every_problem_of_a_book_is_documented() -> None:
+    """The README lists each code that the reading of a book can give."""
+    sources = "".join((ROOT / "src" / "booksynth" / f"{name}.py").read_text() for name in ("books", "inputs"))
+    codes = set(re.findall(r'(?:Problem\([^)]*?"", |FileError\(|code, reason = )"([a-z0-9-]+)"', sources)) - {""}
+    assert {"unsupported", "not-utf8", "too-large", "no-advice", "bad-name"} <= codes
+    assert {code for code in codes if f"`{code}`" not in README} == set()

@@ -10,7 +10,13 @@ Needs ``pip install milepost[config]``; ``import milepost`` loads nothing of it.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 try:
+    # These are imported where there is a variable or a file to read; that they are missing is told at once.
+    for needed in ("pydantic_settings", "ruamel", "ruamel.yaml"):
+        if find_spec(needed) is None:
+            raise ModuleNotFoundError(name=needed)
     from milepost.config.manager import ConfigManager
     from milepost.config.sections import CheckpointSettings, Section
 except ModuleNotFoundError as missing:  # pragma: no cover - a test runs it in a bare interpreter

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsError
 
 from milepost.config.problems import KeyPath, Problem, did_you_mean, dotted
+
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
 
 DELIMITER = "__"
 
@@ -28,7 +30,8 @@ class Overrides:
         for name in sorted(os.environ):
             if name.upper().startswith(prefix.upper()) and os.environ[name]:
                 self._note(schema, prefix, name)
-        self.values = self._coerced(self._read(schema, prefix), schema, ())
+        if self._names:
+            self.values = self._coerced(self._read(schema, prefix), schema, ())
 
     def variable(self, path: KeyPath) -> str | None:
         """Return the name of the variable that set the value at *path*, if one did."""
@@ -58,6 +61,9 @@ class Overrides:
         self._names[path] = name
 
     def _read(self, schema: type[BaseModel], prefix: str) -> dict[str, Any]:
+        # A tenth of a second that most programs never need: they are started without such a variable.
+        from pydantic_settings import EnvSettingsSource, SettingsError
+
         # The source looks only at the fields and the configuration of the class it is given, which
         # a plain model has as well; so schemas need not read the environment by themselves.
         source = EnvSettingsSource(
@@ -85,7 +91,7 @@ class Overrides:
             if inner and isinstance(value, dict):
                 result[name] = self._coerced(value, inner, here)
             elif field and isinstance(value, str):
-                result[name] = _from_text(value, field.annotation)
+                result[name] = from_text(value, field.annotation)
             else:
                 result[name] = to_jsonable_python(value)
         return result
@@ -99,9 +105,12 @@ def section(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return None
 
 
-def _from_text(text: str, annotation: Any) -> Any:
-    try:
-        value = TypeAdapter(annotation).validate_strings(text)
-    except ValidationError:
-        return text
-    return to_jsonable_python(value)
+def from_text(text: str, annotation: Any) -> Any:
+    """Return what *text* stands for in a field of that type, as JSON data; text that stands for nothing stays."""
+    field = TypeAdapter(annotation)
+    for read in (field.validate_strings, field.validate_json):
+        try:
+            return to_jsonable_python(read(text))
+        except ValidationError:
+            continue
+    return text

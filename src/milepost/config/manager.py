@@ -1,4 +1,4 @@
-"""`ConfigManager`: the environment wins over the file, the file over the defaults."""
+"""`ConfigManager`: parameters win over the environment, the environment over the file, the file over the defaults."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from milepost.config import yaml_file
 from milepost.config.environment import Overrides, section
+from milepost.config.loaded import Loaded
+from milepost.config.parameters import Parameters
 from milepost.config.problems import KeyPath, Problem, did_you_mean, echo, report
 from milepost.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -48,26 +50,31 @@ class ConfigManager(Generic[S]):
         """
         return self.load() if self._config is None else self._config
 
-    def load(self) -> S:
+    def load(self, parameters: Mapping[str, str] | None = None) -> S:
         """Read the file and the environment anew, and return the settings.
+
+        Args:
+            parameters: What wins over both: dotted names of settings to texts, as a command line gives them
+                (``{"checkpoints.ttl_hours": "48"}``).
 
         Raises:
             ConfigError: Something is wrong; the message lists all of it, each with file, line and
-                column (or the variable), key, and what would be right.
+                column (or the variable or parameter), key, and what would be right.
         """
-        path = self._path
-        loaded = yaml_file.Loaded("defaults") if path is None else yaml_file.load(path)
-        overrides = Overrides(self._schema, self._env_prefix)
-        problems = [*loaded.problems, *overrides.problems]
-        # The values came as JSON's own types, and strict JSON takes a text for a path
-        # but never for a number.
-        text = json.dumps(_merged(loaded.values, overrides.values))
+        loaded = self._loaded()
+        layers = (Parameters(self._schema, parameters or {}), Overrides(self._schema, self._env_prefix))
+        problems = [*loaded.problems, *(problem for layer in layers for problem in layer.problems)]
+        values = loaded.values
+        for layer in reversed(layers):
+            values = _merged(values, layer.values)
         try:
-            config = self._schema.model_validate_json(text, strict=True)
+            # The values came as JSON's own types, and strict JSON takes a text for a path
+            # but never for a number.
+            config = self._schema.model_validate_json(json.dumps(values), strict=True)
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             problems += [
-                self._problem(detail, loaded, overrides) for detail in details if not loaded.is_unbuilt(detail["loc"])
+                self._problem(detail, loaded, layers) for detail in details if not loaded.is_unbuilt(detail["loc"])
             ]
         else:
             if not problems:
@@ -75,11 +82,19 @@ class ConfigManager(Generic[S]):
                 return config
         raise ConfigError(report(loaded.source, problems)) from None
 
+    def _loaded(self) -> Loaded:
+        if self._path is None:
+            return Loaded("defaults")
+        # The parser of YAML is loaded where there is a file to parse.
+        from milepost.config import yaml_file
+
+        return yaml_file.load(self._path)
+
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON schema of the file, for editors."""
         return {"$schema": _DIALECT, **self._schema.model_json_schema()}
 
-    def _problem(self, detail: ErrorDetails, loaded: yaml_file.Loaded, overrides: Overrides) -> Problem:
+    def _problem(self, detail: ErrorDetails, loaded: Loaded, layers: Sequence[Parameters | Overrides]) -> Problem:
         path: KeyPath = detail["loc"]
         kind = detail["type"]
         if kind == "extra_forbidden":
@@ -88,8 +103,10 @@ class ConfigManager(Generic[S]):
             reason = "must be a mapping of settings"
         else:
             reason = detail["msg"] + echo(path, detail["input"])
-        name = overrides.variable(path)
-        return overrides.problem(name, path, reason) if name else loaded.problem(path, reason)
+        for layer in layers:
+            if name := layer.variable(path):
+                return layer.problem(name, path, reason)
+        return loaded.problem(path, reason)
 
     def _fields(self, path: KeyPath) -> list[str]:
         model: type[BaseModel] | None = self._schema

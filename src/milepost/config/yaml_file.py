@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -18,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from milepost.config.loaded import Loaded
 from milepost.config.problems import KeyPath, Problem, dotted
 from milepost.errors import ConfigError
 
@@ -32,29 +32,6 @@ _TAG = "tag:yaml.org,2002:"
 _SCALARS = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp")}
 # A date is text to us: no setting is one, and a folder may well be called 2025-10-18.
 _TEXT = {f"{_TAG}str", f"{_TAG}timestamp"}
-
-
-@dataclass
-class Loaded:
-    """The values of a file, where each key stands (line, column; from 1), and what is wrong."""
-
-    source: str
-    values: dict[str, Any] = field(default_factory=dict)
-    places: dict[KeyPath, tuple[int, int]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    unbuilt: set[KeyPath] = field(default_factory=set)
-
-    def is_unbuilt(self, path: KeyPath) -> bool:
-        """Tell whether the value at *path* could not be built, so that its complaint is known."""
-        return any(path[:length] in self.unbuilt for length in range(len(path) + 1))
-
-    def problem(self, path: KeyPath, reason: str) -> Problem:
-        """Return a problem at *path*, placed at the nearest key that the file has."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.places:
-                line, column = self.places[path[:length]]
-                return Problem(self.source, line, column, dotted(path), reason)
-        return Problem(self.source, 0, 0, dotted(path), reason)
 
 
 def load(path: Path) -> Loaded:

@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-__version__ = version("booksynth")
+if TYPE_CHECKING:
+    from booksynth.phases import workflow
 
-__all__ = ["__version__"]
+__version__: str
+
+__all__ = ["__version__", "workflow"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what takes time when it is asked for: the workflow, for ``milepost run booksynth:workflow``."""
+    if name == "workflow":
+        from booksynth.phases import workflow
+
+        return workflow
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("booksynth")
+    raise AttributeError(name)

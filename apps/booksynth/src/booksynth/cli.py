@@ -1,39 +1,30 @@
 """The command ``booksynth``: arguments in, exit code out."""
 
-import json
-import logging
-import os
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from booksynth import __version__, settings
-from booksynth.console import Terminal, file_handler, log_handler
-from booksynth.interrupts import Interrupted, Interrupts
-from booksynth.phase_3 import run
-from booksynth.report import Report, shown
-from booksynth.request import InputError, Request
-from booksynth.texts import printable
-from milepost.errors import (
-    ConfigError,
-    ContentionError,
-    DamageError,
-    StorageError,
-    StoreUnavailable,
-    UsageError,
-)
+# What a command does is imported where it runs: help and completion are to come at once.
+from booksynth.exits import BUSY, DONE, MEDIUM, PIPE, PROBLEMS, USAGE
 
-DONE = 0
-PROBLEMS = 1
-USAGE = 2
-MEDIUM = 74
-BUSY = 75
-PIPE = 141
+__all__ = ["BUSY", "DONE", "MEDIUM", "PIPE", "PROBLEMS", "USAGE", "app", "main"]
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0    done
+  1    there are problems, and --strict was given
+  2    the command line or a setting is wrong, or there is nothing to read
+  74   the disk is full or failed; put it right and run the same command again
+  75   another process works on this run; try again later
+  130  stopped by Ctrl-C
+  141  whoever read the output has left
+  143  stopped by SIGTERM
+"""
+
+_ONLY_STRICT = "  1    there are problems, and --strict was given\n"
 
 # The sign before a paragraph keeps its lines as they are.
 PHASE_3_HELP = """Consolidate the recommendations of many books into one list.
@@ -47,17 +38,19 @@ Example:
 
 Settings come from the environment (BOOKSYNTH_CHECKPOINTS__TTL_HOURS=48), then from the file of
 --config, then from the defaults. A relative checkpoint folder begins at the output folder.
+"""
+
+RUN_HELP = """Read a shelf of books, consolidate their advice into one list, and make a plan for each entry.
+
+The whole of phases 2, 3 and 4. Stop it whenever you like and run it again: it goes on in the right phase, and what is
+finished is not done again. Files in plans/ that you edit are never overwritten.
 
 \b
-Exit codes:
-  0    done
-  1    there are problems, and --strict was given
-  2    the command line or a setting is wrong, or there is no tracker
-  74   the disk is full or failed; put it right and run the same command again
-  75   another process works on this run; try again later
-  130  stopped by Ctrl-C
-  141  whoever read the output has left
-  143  stopped by SIGTERM
+Example:
+  booksynth run --shelf-dir books --output-dir results
+
+Settings come from the options below, then from the environment (BOOKSYNTH_PHASES__PHASE_3__MIN_CONFIDENCE=0.75),
+then from the file of --config, then from the defaults. `milepost run booksynth:workflow` runs the same.
 """
 
 app = typer.Typer(
@@ -80,6 +73,8 @@ def main() -> int:
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from booksynth import __version__
+
         typer.echo(f"booksynth {__version__}")
         raise typer.Exit
 
@@ -96,14 +91,22 @@ def _root(
 @app.command("config-schema")
 def config_schema() -> None:
     """Print the JSON schema of the configuration file, for editors."""
+    import json
+
+    from booksynth import settings
+
     typer.echo(json.dumps(settings.manager().json_schema(), ensure_ascii=False, indent=2))
 
 
-@app.command("phase-3", help=PHASE_3_HELP)
+Output = Annotated[Path | None, typer.Option(help="Folder of the results; made if it is not there.")]
+Config = Annotated[Path | None, typer.Option(help="Settings (YAML) instead of the packaged defaults.")]
+
+
+@app.command("phase-3", help=PHASE_3_HELP + _EXIT_CODES)
 def phase_3(
     analysis_dir: Annotated[Path | None, typer.Option(help="Folder of the *_convergence_tracker.json files.")] = None,
-    output_dir: Annotated[Path | None, typer.Option(help="Folder of the results; made if it is not there.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings (YAML) instead of the packaged defaults.")] = None,
+    output_dir: Output = None,
+    config: Config = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing at all.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget saved progress first; every book is read.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="With any problem: exit 1 and write no result.")] = False,
@@ -112,104 +115,56 @@ def phase_3(
     ] = False,
 ) -> None:
     """Run phase 3; every way out is an exit code."""
-    terminal = Terminal(sys.stderr if as_json else None)
-    interrupts = Interrupts()
-    request: Request | None = None
-    try:
-        with interrupts.installed():
-            request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict)
-            with _logging(request, terminal):
-                report = run(request, terminal, interrupts)
-                _tell(report, terminal, as_json)
-    except (ConfigError, InputError, UsageError) as error:
-        _leave(str(error), USAGE)
-    except ContentionError as error:
-        _leave(str(error), BUSY)
-    except (StorageError, DamageError) as error:
-        _leave(str(error), MEDIUM)
-    except Interrupted as stop:
-        _leave(f"stopped by {stop}; {_kept(request)}\n  {resume()}", stop.exit_code)
-    except BrokenPipeError:
-        # Whoever read the output has left; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(PIPE) from None
+    from booksynth import commands
+
+    report = commands.phase_3(
+        analysis_dir=analysis_dir,
+        output_dir=output_dir,
+        config=config,
+        dry_run=dry_run,
+        fresh=fresh,
+        strict=strict,
+        as_json=as_json,
+    )
     if report.status == "refused":
         raise typer.Exit(PROBLEMS)
 
 
-def _kept(request: Request | None) -> str:
-    if request is None or request.dry_run or not request.settings.checkpoints.enabled:
-        return "nothing was kept. To begin again:"
-    return "what is finished is kept. To go on:"
+class PhaseName(StrEnum):
+    """The phases that a run can be limited to."""
+
+    PHASE_2 = "phase_2"
+    PHASE_3 = "phase_3"
+    PHASE_4 = "phase_4"
 
 
-def resume() -> str:
-    """Return the exact command that goes on with this run, overriding variables included."""
-    program, *arguments = sys.argv
-    variables = [
-        f"{name}={shlex.quote(value)}"
-        for name, value in sorted(os.environ.items())
-        if name.upper().startswith(settings.ENV_PREFIX)
-    ]
-    words = [sys.executable, "-m", "booksynth"] if program.endswith("__main__.py") else [program]
-    # With --fresh it would throw away the very progress that it is to go on from.
-    words += [word for word in arguments if word != "--fresh"]
-    return " ".join([*variables, shlex.join(words)])
+@app.command("run", help=RUN_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def run(
+    shelf_dir: Annotated[Path | None, typer.Option(help="Folder of the books.")] = None,
+    output_dir: Output = None,
+    config: Config = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Set saved progress aside and begin anew.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing at all.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was done as JSON; all other text goes to stderr.")
+    ] = False,
+    start: Annotated[
+        PhaseName | None, typer.Option("--from", help="The first phase; those before it are done.")
+    ] = None,
+    to: Annotated[PhaseName | None, typer.Option("--to", help="The last phase.")] = None,
+    only: Annotated[list[PhaseName] | None, typer.Option("--only", help="This phase and no other.")] = None,
+) -> None:
+    """Run the workflow; every way out is an exit code."""
+    from booksynth import commands
 
-
-def _request(
-    config: Path | None,
-    analysis_dir: Path | None,
-    output_dir: Path | None,
-    dry_run: bool,
-    fresh: bool,
-    strict: bool,
-) -> Request:
-    chosen = settings.manager(config).load()
-    source = analysis_dir or chosen.paths.analysis_dir
-    target = output_dir or chosen.paths.output_dir
-    if source is None or target is None:
-        name = "analysis" if source is None else "output"
-        message = f"give --{name}-dir, or set paths.{name}_dir in the configuration"
-        raise InputError(message)
-    return Request(source, target, chosen, dry_run, fresh, strict)
-
-
-@contextmanager
-def _logging(request: Request, terminal: Terminal) -> Iterator[None]:
-    chosen = request.settings.logging
-    handlers = [log_handler(terminal.console)]
-    if chosen.file is not None and not request.dry_run:
-        path = request.output_dir / chosen.file
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(file_handler(path))
-        except OSError as error:
-            message = f"the log file {shown(path)} cannot be opened: {error.strerror}"
-            raise StoreUnavailable(message) from error
-    loggers = [logging.getLogger(name) for name in ("booksynth", "milepost")]
-    for logger in loggers:
-        logger.setLevel(chosen.level)
-        for handler in handlers:
-            logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            for logger in loggers:
-                logger.removeHandler(handler)
-            handler.close()
-
-
-def _tell(report: Report, terminal: Terminal, as_json: bool) -> None:
-    terminal.finish(report)
-    if as_json:
-        # Bytes, because the terminal's own encoding may not know every letter of a title.
-        sys.stdout.buffer.write(report.encode())
-        sys.stdout.flush()
-
-
-def _leave(message: str, code: int) -> NoReturn:
-    lines = [printable(line) for line in message.splitlines()]
-    typer.echo("\n".join([f"booksynth: {lines[0]}", *lines[1:]]), err=True)
-    raise typer.Exit(code)
+    commands.run(
+        shelf_dir=shelf_dir,
+        output_dir=output_dir,
+        config=config,
+        fresh=fresh,
+        dry_run=dry_run,
+        as_json=as_json,
+        start=start and start.value,
+        to=to and to.value,
+        only=[one.value for one in only or ()],
+    )

@@ -5,30 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import (
-    BarColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as Bar,
-)
 from rich.text import Text
 
-from booksynth.inputs import Found
-from booksynth.progress import Plan, Progress
-from booksynth.report import Report
 from booksynth.request import CONSOLIDATED, REPORT, SUMMARY
-from booksynth.shards import Entry, Problem
 from booksynth.summary import count
 from booksynth.texts import printable
 from booksynth.trackers import SUFFIX
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from booksynth.inputs import Found
+    from booksynth.progress import Plan, Progress
+    from booksynth.report import Report
+    from booksynth.shards import Entry, Problem
 
 PROBLEMS_SHOWN = 40
 
@@ -54,7 +48,7 @@ class Terminal:
     def __init__(self, stream: TextIO | None = None) -> None:
         """Write to *stream*, or to standard output."""
         self.console = PlainConsole(file=stream or sys.stdout, highlight=False)
-        self._is_live = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.is_live = self.console.is_terminal and not self.console.is_dumb_terminal
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._done = 0
@@ -62,26 +56,30 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """Print one sentence."""
-        self._print(printable(text))
+        self.print(printable(text))
 
     def begin(self, plan: Plan, total: int, saved: Progress) -> None:
         """Say what was found and what is to be read; start the bar."""
         self._total = total
         self._done = total - len(plan.to_read)
-        self._print(f"{count(total, 'tracker')}: {len(plan.to_read):,} to read", "bold")
+        self.print(f"{count(total, 'tracker')}: {len(plan.to_read):,} to read", "bold")
         if plan.restored:
             looked = f", {len(plan.verified):,} of them after a look at the content"
-            self._print(
+            self.print(
                 f"Restored {count(len(plan.restored), 'finished book')} from the saved progress "
                 f"(iteration {saved.iteration}){looked if plan.verified else ''}."
             )
         for word, names in (("Changed", plan.changed), ("New", plan.new), ("Removed", plan.removed)):
             for name in names:
-                self._print(f"{word} since then: {printable(name)}", "yellow")
-        if self._is_live and plan.to_read:
+                self.print(f"{word} since then: {printable(name)}", "yellow")
+        if self.is_live and plan.to_read:
             self._start(plan)
 
     def _start(self, plan: Plan) -> None:
+        # Only a terminal has a bar, and everybody else need not wait for its code.
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -99,7 +97,7 @@ class Terminal:
     def book(self, found: Found, entry: Entry | None) -> None:
         """Print a line, and move the bar below it."""
         self._done += 1
-        self._print(f"[{self._count()}] {_outcome(entry)}: {_short(found.name)}", cut=True)
+        self.print(f"[{self._count()}] {_outcome(entry)}: {_short(found.name)}", cut=True)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, advance=found.size, books=self._count())
 
@@ -112,49 +110,50 @@ class Terminal:
     def finish(self, report: Report) -> None:
         """Say what came of it, what is wrong with which file, and what to do next."""
         totals = report.totals
-        self._print("")
-        self._print(_headline(report), "bold")
-        self._print(
+        self.print("")
+        self.print(_headline(report), "bold")
+        self.print(
             f"{totals['raw']:,} recommendations of {count(totals['books_with_content'], 'book')}, "
             f"{totals['unique']:,} different within their book, come down to "
             f"{totals['recommendations']:,}; {totals['in_several_books']:,} stand in several books."
         )
         if totals["below_min_confidence"]:
-            self._print(f"{totals['below_min_confidence']:,} more are below the asked confidence.")
-        self._tell_problems(report.problems)
+            self.print(f"{totals['below_min_confidence']:,} more are below the asked confidence.")
+        self.tell_problems(report.problems)
         self._tell_next(report)
 
-    def _tell_problems(self, problems: list[Problem]) -> None:
+    def tell_problems(self, problems: list[Problem], where: str = REPORT) -> None:
+        """Say what is wrong with which file, by reason; *where* holds those that are too many to print."""
         if not problems:
             return
         files = len({problem.file for problem in problems})
-        self._print("")
-        self._print(f"{count(len(problems), 'problem')} in {count(files, 'file')}:", "yellow")
+        self.print("")
+        self.print(f"{count(len(problems), 'problem')} in {count(files, 'file')}:", "yellow")
         by_reason: dict[str, list[Problem]] = {}
         for problem in problems[:PROBLEMS_SHOWN]:
             by_reason.setdefault(problem.reason, []).append(problem)
         for reason, group in by_reason.items():
-            self._print(f"  {printable(reason)}")
+            self.print(f"  {printable(reason)}")
             for problem in group:
-                self._print(f"    {printable(f'{problem.file} {problem.where}'.strip())}")
+                self.print(f"    {printable(f'{problem.file} {problem.where}'.strip())}")
         if len(problems) > PROBLEMS_SHOWN:
-            self._print(f"  and {len(problems) - PROBLEMS_SHOWN:,} more, in {REPORT}")
+            self.print(f"  and {len(problems) - PROBLEMS_SHOWN:,} more, in {where}")
 
     def _tell_next(self, report: Report) -> None:
-        self._print("")
+        self.print("")
         if report.status == "dry-run":
-            self._print("A dry run: nothing was written. Without --dry-run this is written:")
+            self.print("A dry run: nothing was written. Without --dry-run this is written:")
         elif report.status == "refused":
-            self._print("Refused because of --strict: no result was written. All details:", "red")
-            self._print(f"  {report.outputs[REPORT]}")
+            self.print("Refused because of --strict: no result was written. All details:", "red")
+            self.print(f"  {report.outputs[REPORT]}")
             return
         else:
-            self._print("The results:", "green")
+            self.print("The results:", "green")
         for name in (SUMMARY, CONSOLIDATED, REPORT):
-            self._print(f"  {report.outputs[name]}")
+            self.print(f"  {report.outputs[name]}")
         if report.status == "done" and not report.cached:
-            self._print("")
-            self._print(
+            self.print("")
+            self.print(
                 "Try next: run it again, and the finished result comes back at once. Or run it with "
                 "--fresh, kill it half way, and run it again: only unfinished books are read."
             )
@@ -162,7 +161,8 @@ class Terminal:
     def _count(self) -> str:
         return f"{self._done}/{self._total}"
 
-    def _print(self, text: str, style: str = "", *, cut: bool = False) -> None:
+    def print(self, text: str, style: str = "", *, cut: bool = False) -> None:
+        """Print a line; with *cut* it ends at the edge of the terminal."""
         # Names of files and titles may hold what rich would take for markup. What goes to a pipe keeps its
         # lines whole, to be searched; so does what is indented on the terminal: paths, to be copied.
         shown = Text(text, style=style)
@@ -200,6 +200,8 @@ def _outcome(entry: Entry | None) -> str:
 def log_handler(console: Console) -> logging.Handler:
     """Return a handler that writes to the terminal without breaking the bar, else to stderr."""
     if console.is_terminal:
+        from rich.logging import RichHandler
+
         return RichHandler(console=console, show_path=False, markup=False)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +47,26 @@ class UnreadableError(Exception):
         self.problem = problem
 
 
-def discover(folder: Path, max_file_mb: float) -> list[Found]:
+def is_tracker(name: str) -> bool:
+    """Tell whether a file of that name is a tracker."""
+    return name.endswith(SUFFIX)
+
+
+def discover(folder: Path, max_file_mb: float, is_wanted: Callable[[str], bool] = is_tracker) -> list[Found]:
     """Return every tracker directly in *folder*, in the byte order of the names; reads no content.
+
+    *is_wanted* tells by name what else is asked for.
 
     Raises:
         OSError: The folder is not there or cannot be listed.
     """
-    names = [entry.name for entry in os.scandir(folder) if entry.name.endswith(SUFFIX)]
-    return [_look(folder, name, max_file_mb * 1_000_000) for name in sorted(names, key=os.fsencode)]
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if is_wanted(entry.name)]
+    return [look(folder, name, max_file_mb * 1_000_000) for name in sorted(names, key=os.fsencode)]
 
 
-def _look(folder: Path, name: str, max_bytes: float) -> Found:
+def look(folder: Path, name: str, max_bytes: float) -> Found:
+    """Return what is known of one file without reading it."""
     path = folder / name
     shown = os.fsencode(name).decode("utf-8", "backslashreplace")
     code, reason, size, known = "", "", 0, []

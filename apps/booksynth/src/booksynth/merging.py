@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rapidfuzz import fuzz, process
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,6 +17,8 @@ def components(keys: Iterable[str], threshold: float) -> list[list[str]]:
     names = sorted(set(keys))
     root = {name: name for name in names}
     if threshold < 1.0:
+        from rapidfuzz import fuzz, process
+
         for place, name in enumerate(names):
             rest = names[place + 1 :]
             for other, _, _ in process.extract(

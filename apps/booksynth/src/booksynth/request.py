@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from booksynth.inputs import Found
-from booksynth.progress import Plan, Progress
-from booksynth.settings import Settings
-from booksynth.shards import Entry
+if TYPE_CHECKING:
+    from booksynth.inputs import Found
+    from booksynth.progress import Plan, Progress
+    from booksynth.settings import Settings
+    from booksynth.shards import Entry
 
 CONSOLIDATED = "consolidated_recommendations.json"
 SUMMARY = "PHASE3_SUMMARY.md"

@@ -3,6 +3,7 @@
 These defaults are the ones of ``config/workflow_config.yaml``; a test keeps the two equal.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,33 @@ from pydantic import Field
 from milepost.config import CheckpointSettings, ConfigManager, Section
 
 ENV_PREFIX = "BOOKSYNTH_"
+FILE_PARAMETER = "config"
+
+
+class Phase2Settings(Section):
+    """Reading the books: what is quoted as advice."""
+
+    max_file_mb: float = Field(
+        default=64.0,
+        gt=0,
+        le=4_096,
+        description="A larger book is not read but reported. Megabytes of 1,000,000 bytes.",
+    )
+    max_sentence_chars: int = Field(
+        default=400,
+        ge=20,
+        le=20_000,
+        description="A longer sentence of advice is not quoted but reported. Characters.",
+    )
+    following_sentences: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description=(
+            "Up to so many sentences behind the advice, of the same paragraph, are quoted with it, because "
+            "they often give the reason. The next advice ends them."
+        ),
+    )
 
 
 class Phase3Settings(Section):
@@ -49,15 +77,35 @@ class Phase3Settings(Section):
     )
 
 
+class Phase4Settings(Section):
+    """A plan for each recommendation."""
+
+    max_slug_chars: int = Field(
+        default=60,
+        ge=8,
+        le=120,
+        description="The title's share of a plan's folder name is cut to so many characters, between words.",
+    )
+    plans_per_batch: int = Field(
+        default=16,
+        ge=1,
+        le=10_000,
+        description="So many plans are recorded at once, with one sync.",
+    )
+
+
 class PhasesSettings(Section):
     """One section for each phase."""
 
+    phase_2: Phase2Settings = Phase2Settings()
     phase_3: Phase3Settings = Phase3Settings()
+    phase_4: Phase4Settings = Phase4Settings()
 
 
 class PathsSettings(Section):
     """Folders that the command line may leave out; relative ones begin at the current folder."""
 
+    shelf_dir: Path | None = Field(default=None, description="Folder of the books, where --shelf-dir is not given.")
     analysis_dir: Path | None = Field(
         default=None, description="Folder of the trackers, where --analysis-dir is not given."
     )
@@ -97,3 +145,17 @@ class Settings(Section):
 def manager(path: Path | None = None) -> ConfigManager[Settings]:
     """Return the manager of booksynth's settings; *path* None stands for the packaged defaults."""
     return ConfigManager(Settings, path, env_prefix=ENV_PREFIX)
+
+
+def load(parameters: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that a run is given.
+
+    Args:
+        parameters: Dotted names of settings to texts, as ``--param`` gives them; ``config`` names the file.
+
+    Raises:
+        milepost.errors.ConfigError: Something is wrong; the message lists all of it.
+    """
+    given = dict(parameters or {})
+    file = given.pop(FILE_PARAMETER, None)
+    return manager(None if file is None else Path(file)).load(given)

@@ -68,19 +68,21 @@ def _agreement(document: dict[str, Any]) -> str:
 
 def _agreed(entry: dict[str, Any]) -> str:
     lines = [f"### {escape(entry['title'])}"]
-    split = _split(entry["priority_votes"])
-    lines.append(f"{count(entry['book_count'], 'book')}; {split}; confidence {entry['confidence']:.3g}")
+    votes = split(entry["priority_votes"])
+    lines.append(f"{count(entry['book_count'], 'book')}; {votes}; confidence {entry['confidence']:.3g}")
     if entry["description"]:
         lines.append(escape(entry["description"]))
     lines.append("\n".join(f"- {escape(book)}" for book in entry["books"]))
     return "\n\n".join(lines)
 
 
-def _split(votes: dict[str, int]) -> str:
-    return ", ".join(f"{votes[name]} {_word(name)}" for name in votes)
+def split(votes: dict[str, int]) -> str:
+    """Return a split of votes in words: ``2 critical, 1 nice to have``."""
+    return ", ".join(f"{votes[name]} {word(name)}" for name in votes)
 
 
-def _word(priority: str) -> str:
+def word(priority: str) -> str:
+    """Return a priority in words, as Markdown."""
     return _PRIORITY_WORDS.get(priority, escape(priority))
 
 
@@ -91,7 +93,7 @@ def _top(document: dict[str, Any]) -> str:
     rows = [
         (
             escape(one["title"]),
-            _word(one["priority"]),
+            word(one["priority"]),
             f"{one['book_count']}",
             f"{one['confidence']:.3g}",
             escape(", ".join(one["time_estimates"])) or "not given",
@@ -101,7 +103,7 @@ def _top(document: dict[str, Any]) -> str:
     ]
     head = ("Recommendation", "Priority", "Books", "Confidence", "Effort", "Where")
     of = f" of {len(document['recommendations']):,}, by priority, then by number of books"
-    return f"## The first {len(rows)}{of}\n\n{_table(head, '--rr--', rows)}"
+    return f"## The first {len(rows)}{of}\n\n{table(head, '--rr--', rows)}"
 
 
 def _some(books: list[str]) -> str:
@@ -113,8 +115,8 @@ def _priorities(document: dict[str, Any]) -> str:
     by_priority = document["totals"]["by_priority"]
     if not by_priority:
         return ""
-    rows = [(_word(name), f"{number:,}") for name, number in by_priority.items()]
-    text = f"## By priority\n\n{_table(('Priority', 'Recommendations'), '-r', rows)}"
+    rows = [(word(name), f"{number:,}") for name, number in by_priority.items()]
+    text = f"## By priority\n\n{table(('Priority', 'Recommendations'), '-r', rows)}"
     below = document["totals"]["below_min_confidence"]
     if below:
         least = document["settings"]["min_confidence"]
@@ -135,20 +137,20 @@ def _shelf(document: dict[str, Any]) -> str:
             escape(book["title"]),
             f"{book['recommendations']:,}",
             f"{book['raw']:,}",
-            ", ".join(_code(one["file"]) for one in book["files"] if one["role"] == "used"),
+            ", ".join(code(one["file"]) for one in book["files"] if one["role"] == "used"),
         )
         for book in books
     ]
     head = ("Book", "Recommendations", "With repetitions", "Files")
-    return f"## Books\n\n{_table(head, '-rr-', rows)}"
+    return f"## Books\n\n{table(head, '-rr-', rows)}"
 
 
 def _not_used(document: dict[str, Any]) -> str:
     files = document["files_not_used"]
     if not files:
         return ""
-    rows = [(_code(one["file"]), escape(one["reason"])) for one in files]
-    return f"## Files that were not used\n\n{_table(('File', 'Why'), '--', rows)}"
+    rows = [(code(one["file"]), escape(one["reason"])) for one in files]
+    return f"## Files that were not used\n\n{table(('File', 'Why'), '--', rows)}"
 
 
 def _problems(document: dict[str, Any]) -> str:
@@ -157,11 +159,11 @@ def _problems(document: dict[str, Any]) -> str:
     if not problems:
         return ""
     rows = [
-        (_code(one["file"]), _code(one["where"]) if one["where"] else "", escape(one["reason"]))
+        (code(one["file"]), code(one["where"]) if one["where"] else "", escape(one["reason"]))
         for one in problems[:PROBLEMS_SHOWN]
     ]
     more = len(problems) - len(rows)
-    text = f"## Problems in files that were used\n\n{_table(('File', 'Where', 'What'), '---', rows)}"
+    text = f"## Problems in files that were used\n\n{table(('File', 'Where', 'What'), '---', rows)}"
     return f"{text}\n\nAnd {more:,} more in `consolidated_recommendations.json`." if more else text
 
 
@@ -182,13 +184,15 @@ def _method(document: dict[str, Any]) -> str:
     )
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Return *text* as Markdown code that shows exactly it, also within a table."""
     shown = texts.printable(text).replace("|", "\\|")
     fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown[:1] == "`" or shown[-1:] == "`" else ""
     return f"{fence}{pad}{shown}{pad}{fence}"
 
 
-def _table(head: tuple[str, ...], sides: str, rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], sides: str, rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table; *sides* has an ``r`` for each column that stands right."""
     rule = ["---:" if side == "r" else "---" for side in sides]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows])

@@ -1,0 +1,203 @@
+"""What the commands do, behind their arguments."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from booksynth import settings
+from booksynth.console import Terminal, file_handler, log_handler
+from booksynth.exits import translated
+from booksynth.interrupts import Interrupts
+from booksynth.report import Report, shown
+from booksynth.request import InputError, Request
+from milepost.errors import ForeignRun, StoreUnavailable
+
+if TYPE_CHECKING:
+    from booksynth.settings import Settings
+
+SWITCH = "MILEPOST_DISABLE"
+KEPT = "what is finished is kept. To go on:"
+NOT_KEPT = "nothing was kept. To begin again:"
+
+
+def phase_3(
+    *,
+    analysis_dir: Path | None,
+    output_dir: Path | None,
+    config: Path | None,
+    dry_run: bool,
+    fresh: bool,
+    strict: bool,
+    as_json: bool,
+) -> Report:
+    """Run phase 3 by itself and return what it did; every other way out is an exit code."""
+    from booksynth.phase_3 import run
+
+    terminal = Terminal(sys.stderr if as_json else None)
+    interrupts = Interrupts()
+    request: Request | None = None
+    with translated(lambda: _kept(request)), interrupts.installed():
+        request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict)
+        with _logging(request.settings, request.output_dir, terminal, to_file=not dry_run):
+            report = run(request, terminal, interrupts)
+            terminal.finish(report)
+            if as_json:
+                _print_bytes(report.encode())
+    return report
+
+
+def _kept(request: Request | None) -> str:
+    is_kept = request is not None and not request.dry_run and request.settings.checkpoints.enabled
+    return KEPT if is_kept else NOT_KEPT
+
+
+def _request(
+    config: Path | None,
+    analysis_dir: Path | None,
+    output_dir: Path | None,
+    dry_run: bool,
+    fresh: bool,
+    strict: bool,
+) -> Request:
+    chosen = settings.manager(config).load()
+    source = analysis_dir or chosen.paths.analysis_dir
+    target = output_dir or chosen.paths.output_dir
+    if source is None or target is None:
+        name = "analysis" if source is None else "output"
+        message = f"give --{name}-dir, or set paths.{name}_dir in the configuration"
+        raise InputError(message)
+    return Request(source, target, chosen, dry_run, fresh, strict)
+
+
+@contextmanager
+def _logging(chosen: Settings, output_dir: Path, terminal: Terminal, *, to_file: bool) -> Iterator[None]:
+    handlers = [log_handler(terminal.console)]
+    if chosen.logging.file is not None and to_file:
+        path = output_dir / chosen.logging.file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(file_handler(path))
+        except OSError as error:
+            message = f"the log file {shown(path)} cannot be opened: {error.strerror}"
+            raise StoreUnavailable(message) from error
+    loggers = [logging.getLogger(name) for name in ("booksynth", "milepost")]
+    for logger in loggers:
+        logger.setLevel(chosen.logging.level)
+        for handler in handlers:
+            logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            for logger in loggers:
+                logger.removeHandler(handler)
+            handler.close()
+
+
+def _print_bytes(data: bytes) -> None:
+    # Bytes, because the terminal's own encoding may not know every letter of a title.
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
+# --- the workflow
+
+
+def run(
+    *,
+    shelf_dir: Path | None,
+    output_dir: Path | None,
+    config: Path | None,
+    fresh: bool,
+    dry_run: bool,
+    as_json: bool,
+    start: str | None,
+    to: str | None,
+    only: list[str] | None,
+) -> None:
+    """Run phases 2 to 4, or say what they would do; every other way out is an exit code."""
+    terminal = Terminal(sys.stderr if as_json else None)
+    chosen: Settings | None = None
+
+    def kept() -> str:
+        return KEPT if chosen is not None and chosen.checkpoints.enabled and not dry_run else NOT_KEPT
+
+    with translated(kept), Interrupts().installed():
+        params = _params(shelf_dir, output_dir, config)
+        chosen = settings.load(params)
+        limits = {"start": start, "to": to, "only": only or None, "fresh": fresh}
+        with (
+            _output_of(chosen) as folder,
+            _switched_off(off=not chosen.checkpoints.enabled),
+            _logging(chosen, folder, terminal, to_file=not dry_run),
+        ):
+            document = _plan(params, limits, terminal) if dry_run else _run(params, limits, folder, terminal)
+        if as_json:
+            _print_bytes((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def _params(shelf_dir: Path | None, output_dir: Path | None, config: Path | None) -> dict[str, str]:
+    given = {"paths.shelf_dir": shelf_dir, "paths.output_dir": output_dir, settings.FILE_PARAMETER: config}
+    return {name: str(path) for name, path in given.items() if path is not None}
+
+
+@contextmanager
+def _output_of(chosen: Settings) -> Iterator[Path]:
+    """Give the output folder, and say what to do where `phase-3` keeps its progress in it."""
+    from booksynth.phases import output_dir, shelf_dir
+
+    shelf_dir(chosen)
+    folder = output_dir(chosen)
+    try:
+        yield folder
+    except ForeignRun as error:
+        message = (
+            f"{shown(folder)} holds progress of `booksynth phase-3`, which is kept in another way than that of "
+            f"`booksynth run`. Give another --output-dir; or, if that progress is not needed, remove "
+            f"{shown(folder / chosen.checkpoints.checkpoint_dir / 'phase_3')} and run this again."
+        )
+        raise ForeignRun(message) from error
+
+
+@contextmanager
+def _switched_off(*, off: bool) -> Iterator[None]:
+    """Let milepost keep nothing within the block, where the settings say so."""
+    if not off or os.environ.get(SWITCH):
+        yield
+        return
+    os.environ[SWITCH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SWITCH]
+
+
+def _run(params: Mapping[str, str], limits: dict[str, Any], folder: Path, terminal: Terminal) -> dict[str, Any]:
+    from booksynth.following import Follower
+    from booksynth.outcome import outcome_of, tell
+    from booksynth.phases import workflow
+
+    follower = Follower(terminal)
+    try:
+        outputs = workflow.run(params=params, on_event=follower, **limits)
+    finally:
+        follower.end()
+    document = outcome_of(outputs, follower.phases, folder)
+    tell(document, terminal)
+    return document
+
+
+def _plan(params: Mapping[str, str], limits: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+    from booksynth.outcome import plan_document, tell_plan
+    from booksynth.phases import workflow
+
+    document = plan_document(workflow.plan(params=params, **limits))
+    tell_plan(document, terminal)
+    return document

@@ -1,0 +1,71 @@
+"""Exit codes, and how an error becomes one: a line or two that say what to do, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+DONE = 0
+PROBLEMS = 1
+USAGE = 2
+MEDIUM = 74
+BUSY = 75
+PIPE = 141
+ENV_PREFIX = "BOOKSYNTH_"
+
+
+def leave(message: str, code: int) -> NoReturn:
+    """Print *message* to standard error and end with *code*."""
+    import typer
+
+    from booksynth.texts import printable
+
+    lines = [printable(line) for line in message.splitlines()]
+    typer.echo("\n".join([f"booksynth: {lines[0]}", *lines[1:]]), err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def translated(kept: Callable[[], str]) -> Iterator[None]:
+    """Turn every way out of the block into an exit code; *kept* says what an interrupted run leaves behind."""
+    import typer
+
+    import milepost
+    from booksynth.interrupts import Interrupted
+    from booksynth.request import InputError
+    from milepost.errors import Changed, ConfigError, ContentionError, DamageError, StorageError, UsageError
+
+    try:
+        yield
+    except (ConfigError, InputError, UsageError, Changed) as error:
+        leave(str(error), USAGE)
+    except ContentionError as error:
+        leave(str(error), BUSY)
+    except (StorageError, DamageError) as error:
+        leave(str(error), MEDIUM)
+    except Interrupted as stop:
+        leave(f"stopped by {stop}; {kept()}\n  {resume()}", stop.exit_code)
+    except milepost.Interrupted as stop:
+        leave(f"{stop}; {kept()}\n  {resume()}", 128 + stop.signal_number)
+    except BrokenPipeError:
+        # Whoever read the output has left; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(PIPE) from None
+
+
+def resume() -> str:
+    """Return the exact command that goes on with this run, overriding variables included."""
+    program, *arguments = sys.argv
+    variables = [
+        f"{name}={shlex.quote(value)}"
+        for name, value in sorted(os.environ.items())
+        if name.upper().startswith(ENV_PREFIX)
+    ]
+    words = [sys.executable, "-m", "booksynth"] if program.endswith("__main__.py") else [program]
+    # With --fresh it would throw away the very progress that it is to go on from.
+    words += [word for word in arguments if word != "--fresh"]
+    return " ".join([*variables, shlex.join(words)])

@@ -1,0 +1,128 @@
+"""What a person sees of the workflow while it runs: a line for each phase and book, a bar on a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from booksynth.console import Terminal
+from booksynth.summary import count
+from booksynth.texts import printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+NAMES = {
+    "phase_2": "Phase 2, reading the books",
+    "phase_3": "Phase 3, consolidating",
+    "phase_4": "Phase 4, planning",
+}
+# The items of the others are many and quick: the bar is enough.
+TOLD_ONE_BY_ONE = {"phase_2"}
+
+
+class Happening(Protocol):
+    """What is used of a `milepost` event."""
+
+    @property
+    def kind(self) -> str:
+        """What happened."""
+
+    @property
+    def phase(self) -> str:
+        """In which phase."""
+
+    @property
+    def key(self) -> str | None:
+        """To which item."""
+
+    @property
+    def loop(self) -> str | None:
+        """In which loop."""
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong."""
+
+    @property
+    def done(self) -> int | None:
+        """How many items of the phase are done."""
+
+    @property
+    def total(self) -> int | None:
+        """How many there are, where that is known."""
+
+
+@dataclass
+class Told:
+    """What one phase did in this run."""
+
+    state: str = "not run"
+    items: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+class Follower:
+    """Hears the events of a run, shows them, and keeps what each phase did."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        """Tell *terminal*."""
+        self.phases: dict[str, Told] = {name: Told() for name in NAMES}
+        self._terminal = terminal
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Happening) -> None:
+        """Hear what happened."""
+        told = self.phases.setdefault(event.phase, Told())
+        name = NAMES.get(event.phase, event.phase)
+        if event.kind == "reused":
+            told.state = "reused"
+            self._terminal.print(f"{name}: nothing has changed, its result is taken.")
+        elif event.kind == "opened":
+            told.state = "interrupted"
+            kept = f" ({count(event.done, 'item')} restored)" if event.done else ""
+            self._terminal.print(f"{name}{kept}", "bold")
+            self._start(name)
+        elif event.kind in {"done", "failed"} and event.key is not None and event.loop is None:
+            self._item(told, event)
+        elif event.kind == "completed":
+            told.state = "done"
+        elif event.kind == "closed":
+            self.end()
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _item(self, told: Told, event: Happening) -> None:
+        key = str(event.key)
+        if event.kind == "failed":
+            told.failed[key] = event.error or ""
+            self._terminal.print(f"  not read: {printable(key)}: {printable(event.error or '')}", "yellow")
+        else:
+            told.items.append(key)
+            if event.phase in TOLD_ONE_BY_ONE:
+                self._terminal.print(f"  read: {printable(key)}", cut=True)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=len(told.items), total=event.total)
+
+    def _start(self, name: str) -> None:
+        if not self._terminal.is_live:
+            return
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}"),
+            TimeElapsedColumn(),
+            console=self._terminal.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(name, total=None)
+        self._bar.start()

@@ -1,0 +1,119 @@
+"""What a run of the workflow came to, or would do: for machines and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from booksynth.console import Terminal
+from booksynth.following import NAMES, Told
+from booksynth.phases import ANALYSES, PLANS
+from booksynth.plans import INDEX
+from booksynth.report import shown
+from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.shards import Problem
+from booksynth.summary import count
+from booksynth.texts import printable
+
+FORMAT = "booksynth/workflow-report"
+PLAN_FORMAT = "booksynth/workflow-plan"
+FORMAT_VERSION = 1
+REASONS_SHOWN = 10
+
+
+class Planned(Protocol):
+    """What is used of a `milepost` plan."""
+
+    phases: list[Any]
+
+
+def outcome_of(outputs: Mapping[str, Any], phases: Mapping[str, Told], folder: Path) -> dict[str, Any]:
+    """Return what a run did and where its results are, as JSON data."""
+    analysed = outputs.get("phase_2") or {"files": {}, "problems": []}
+    consolidated = outputs.get("phase_3") or {"totals": {}}
+    planned = outputs.get("phase_4") or {"plans": 0, "edited": {}, "orphans": []}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "phases": {name: asdict(told) for name, told in phases.items()},
+        "analyses": len(analysed["files"]),
+        "problems": [asdict(Problem(*row)) for row in analysed["problems"]],
+        "totals": consolidated["totals"],
+        "plans": planned["plans"],
+        "edited": planned["edited"],
+        "orphans": planned["orphans"],
+        "outputs": {
+            name: shown(folder / name)
+            for name, phase in (
+                (SUMMARY, "phase_3"),
+                (CONSOLIDATED, "phase_3"),
+                (f"{PLANS}/{INDEX}", "phase_4"),
+                (ANALYSES, "phase_2"),
+            )
+            if phase in outputs
+        },
+    }
+
+
+def tell(document: Mapping[str, Any], terminal: Terminal) -> None:
+    """Say what came of a run, and where it is."""
+    totals = document["totals"]
+    terminal.print("")
+    if totals:
+        terminal.print(
+            f"{count(document['analyses'], 'analysis', 'analyses')} hold {totals['raw']:,} recommendations; they come "
+            f"down to {totals['recommendations']:,}, of which {totals['in_several_books']:,} stand in several books. "
+            f"{count(document['plans'], 'plan')}."
+        )
+    terminal.tell_problems([Problem(**one) for one in document["problems"]], CONSOLIDATED)
+    for path in document["edited"]:
+        terminal.print(f"Edited by hand and left as it is: {printable(path)}", "yellow")
+    terminal.print("")
+    terminal.print("The results:", "green")
+    for path in document["outputs"].values():
+        terminal.print(f"  {path}")
+
+
+def plan_document(plan: Planned) -> dict[str, Any]:
+    """Return what a run would do, as JSON data."""
+    return {
+        "format": PLAN_FORMAT,
+        "format_version": FORMAT_VERSION,
+        "phases": [
+            {
+                "phase": one.phase,
+                "action": str(one.action),
+                "reasons": [str(reason) for reason in one.reasons],
+                "items": None if one.items is None else {"total": one.items.total, "reused": one.items.reused},
+                "seconds": one.seconds,
+            }
+            for one in plan.phases
+        ],
+    }
+
+
+_ACTIONS = {
+    "reuse": "nothing has changed, its result would be taken",
+    "wait": "the result of the phase before it decides",
+    "again": "begins anew",
+    "resume": "goes on",
+    "start": "begins",
+    "stop": "would stop",
+}
+
+
+def tell_plan(document: Mapping[str, Any], terminal: Terminal) -> None:
+    """Say what a run would do, and why."""
+    for one in document["phases"]:
+        items = one["items"]
+        work = f" ({items['total'] - items['reused']:,} of {count(items['total'], 'item')})" if items else ""
+        action = _ACTIONS.get(one["action"], one["action"])
+        terminal.print(f"{NAMES.get(one['phase'], one['phase'])}: {action}{work}", "bold")
+        if one["action"] != "reuse":
+            for reason in one["reasons"][:REASONS_SHOWN]:
+                terminal.print(f"  {printable(reason)}")
+            if len(one["reasons"]) > REASONS_SHOWN:
+                terminal.print(f"  and {len(one['reasons']) - REASONS_SHOWN:,} more")
+    terminal.print("A dry run: nothing was written.")

@@ -1,0 +1,246 @@
+"""Phases 2, 3 and 4 as one `milepost.Workflow`: books to analyses, to one list, to a plan for each entry.
+
+Each phase records its items, and writes its files from what is recorded when all of them are done: never inside its
+loop. So whatever stops it, the files are those of an undisturbed run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import milepost
+from booksynth import books, inputs, outputs, plans
+from booksynth.inputs import Content, Found, UnreadableError
+from booksynth.report import shown
+from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.settings import load
+from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry
+from booksynth.trackers import parse
+from milepost.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from booksynth.settings import Settings
+
+log = logging.getLogger(__name__)
+
+ANALYSES = "analyses"
+PLANS = "plans"
+# The settings are an item of phase 3 beside the analyses: a changed one makes the list anew, and parses nothing again.
+SETTINGS = "(settings)"
+ANALYSES_PER_BATCH = 16
+
+Row = tuple[str, Any]
+
+
+def shelf_dir(config: Settings) -> Path:
+    """Return the folder of the books.
+
+    Raises:
+        InvalidArgument: No setting says which.
+    """
+    return _said("shelf", config.paths.shelf_dir)
+
+
+def output_dir(config: Settings) -> Path:
+    """Return the folder of the results.
+
+    Raises:
+        InvalidArgument: No setting says which.
+    """
+    return _said("output", config.paths.output_dir)
+
+
+def _said(name: str, folder: Path | None) -> Path:
+    if folder is None:
+        message = f"no {name} folder: give `booksynth run --{name}-dir`, or set paths.{name}_dir"
+        raise InvalidArgument(message)
+    return folder
+
+
+def store(config: Settings) -> Path:
+    """Return where progress is kept: a relative folder begins at the output folder."""
+    return output_dir(config) / config.checkpoints.checkpoint_dir
+
+
+workflow = milepost.Workflow("booksynth", store=store, config=load, on_change="restart")
+
+
+def _first(row: Row) -> str:
+    return row[0]
+
+
+def _name(found: Found) -> str:
+    return found.name
+
+
+# --- phase 2: the books
+
+
+def find_books(*, config: Settings) -> list[Found]:
+    """Return every book of the shelf.
+
+    Raises:
+        InvalidArgument: The folder is missing, cannot be listed, or holds none.
+    """
+    folder = shelf_dir(config)
+    try:
+        found = books.find(folder, config.phases.phase_2.max_file_mb)
+    except OSError as error:
+        message = f"the shelf {shown(folder)} cannot be listed: {error.strerror}"
+        raise InvalidArgument(message) from error
+    if not found:
+        raise InvalidArgument(f"no book in {shown(folder)}: nothing to read")
+    return found
+
+
+@workflow.phase(items=find_books, key=_name, version=books.version, params=lambda config: config.phases.phase_2)
+def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> dict[str, Any]:
+    """Read the books; return the analyses by file, and what is wrong with which book."""
+    failed: list[Problem] = []
+    for book in phase.each(found):
+        try:
+            analysis = books.analyse(book, config.phases.phase_2)
+        except UnreadableError as error:
+            # A failure, not a result: the next run tries this book again.
+            failed.append(error.problem)
+            phase.fail(f"{error.problem.code}: {error.problem.reason}")
+        else:
+            phase.record(analysis.dump())
+    read = {name: books.Analysis.load(record) for name, record in phase.results().items()}
+    problems = [*failed, *(problem for analysis in read.values() for problem in analysis.problems)]
+    files = {name: analysis.data for name, analysis in read.items() if analysis.data is not None}
+    folder = output_dir(config) / ANALYSES
+    names = books.file_names(files)
+    outcome = outputs.sync(folder, {names[name]: data for name, data in files.items()})
+    phase.output(folder)
+    digests = {names[name]: outputs.digest(data) for name, data in files.items()}
+    for name in sorted(outcome.edited.keys() & digests.keys()):
+        # Somebody put an analysis right by hand: their word counts, and is said to be theirs.
+        digests[name] = _standing(folder, name, "remove it, and it is made anew").digest
+        problems.append(Problem(name, "", "edited", "edited by hand since it was made; the edit is used"))
+    _tell_edits(folder, outcome)
+    rows = sorted(map(list, map(astuple, problems)))
+    return _as_it_is(phase, {"files": dict(sorted(digests.items())), "problems": rows})
+
+
+def _as_it_is(phase: milepost.Phase, result: dict[str, Any]) -> dict[str, Any]:
+    """Return *result*, made an item of the phase: what failed and what was edited is in it, and is no item by itself.
+
+    Milepost remembers a result while the items are as they were. With this, one that differs is remembered anew.
+    """
+    for _ in phase.each([result], key=lambda _: "result", name="result"):
+        phase.record(None)
+    return result
+
+
+def _standing(folder: Path, name: str, advice: str) -> Content:
+    found = inputs.look(folder, name, float("inf"))
+    try:
+        return inputs.read(found, (found.size + 1) / 1_000_000)
+    except UnreadableError as error:
+        raise InvalidArgument(f"{shown(found.path)}: {error.problem.reason}; {advice}") from None
+
+
+# --- phase 3: the list
+
+
+def rows_of_phase_3(analyses: Mapping[str, Any], *, config: Settings) -> list[Row]:
+    """Return the settings and each analysis, with what tells whether it changed."""
+    return [(SETTINGS, config.phases.phase_3.model_dump(mode="json")), *analyses["files"].items()]
+
+
+@workflow.phase(after="phase_2", items=rows_of_phase_3, key=_first, params=lambda _: None, upstream="keep_items")
+def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any], *, config: Settings) -> dict[str, Any]:
+    """Consolidate the analyses into one list; return its digest, and one for each recommendation of it."""
+    from booksynth import summary
+    from booksynth.consolidate import consolidate
+
+    folder = output_dir(config)
+    for batch in phase.each(rows, batch=ANALYSES_PER_BATCH):
+        phase.record([None if name == SETTINGS else _entry(folder / ANALYSES, name, sha) for name, sha in batch])
+    entries = {name: load_entry(record) for name, record in phase.results().items() if name != SETTINGS}
+    shards = {name: one.shard for name, one in entries.items() if one is not None and one.shard is not None}
+    problems = [problem for one in entries.values() if one is not None for problem in one.problems]
+    problems += [Problem(*row) for row in analyses["problems"]]
+    document = consolidate(shards, problems, config.phases.phase_3).document
+    written = {CONSOLIDATED: document_bytes(document), SUMMARY: summary.render(document).encode()}
+    for name, data in written.items():
+        outputs.write(folder / name, data)
+        phase.output(folder / name)
+    return {
+        "document": outputs.digest(written[CONSOLIDATED]),
+        "recommendations": plans.versions(document),
+        "totals": document["totals"],
+    }
+
+
+def document_bytes(document: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``consolidated_recommendations.json``."""
+    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def _entry(folder: Path, name: str, sha256: str) -> dict[str, Any]:
+    content = _standing(folder, name, "run phase 2 again")
+    if content.digest != sha256:
+        raise InvalidArgument(f"{shown(folder / name)} is not what phase 2 left; run phase 2 again")
+    return Entry(SHARD_FORMAT, [], False, sha256, *parse(name, content.data)).dump()
+
+
+# --- phase 4: the plans
+
+
+def rows_of_phase_4(consolidated: Mapping[str, Any]) -> list[Row]:
+    """Return the id of each recommendation, with a digest of what its plan shows."""
+    return list(consolidated["recommendations"].items())
+
+
+@workflow.phase(
+    after="phase_3",
+    items=rows_of_phase_4,
+    key=_first,
+    params=lambda config: {"max_slug_chars": config.phases.phase_4.max_slug_chars},
+    upstream="keep_items",
+)
+def phase_4(
+    phase: milepost.Phase, rows: list[Row], consolidated: Mapping[str, Any], *, config: Settings
+) -> dict[str, Any]:
+    """Make a plan for each recommendation; return how many, and which edits were met."""
+    settings = config.phases.phase_4
+    planner = plans.Planner(_document(output_dir(config), consolidated["document"]), settings.max_slug_chars)
+    for batch in phase.each(rows, batch=settings.plans_per_batch):
+        phase.record([planner.plan(id_) for id_, _ in batch])
+    files = {
+        f"{planner.folder(id_)}/{name}": text.encode()
+        for id_, made in phase.results().items()
+        for name, text in made.items()
+    }
+    folder = output_dir(config) / PLANS
+    outcome = outputs.sync(folder, {**files, plans.INDEX: planner.index().encode()})
+    phase.output(folder)
+    _tell_edits(folder, outcome)
+    return _as_it_is(phase, {"plans": len(rows), "edited": outcome.edited, "orphans": outcome.orphans})
+
+
+def _document(folder: Path, sha256: str) -> dict[str, Any]:
+    path = folder / CONSOLIDATED
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidArgument(f"{shown(path)}: cannot be read: {error.strerror}; run phase 3 again") from error
+    if outputs.digest(data) != sha256:
+        raise InvalidArgument(f"{shown(path)} is not what phase 3 left; run phase 3 again")
+    document: dict[str, Any] = json.loads(data)
+    return document
+
+
+def _tell_edits(folder: Path, outcome: outputs.Outcome) -> None:
+    for path, new in outcome.edited.items():
+        beside = f"; the new version is {shown(folder / new)}" if new else ""
+        log.warning("%s was edited and is left as it is%s", shown(folder / path), beside)
+    for path in outcome.orphans:
+        log.warning("%s was edited; nothing stands for it any more, so it is left and now yours", shown(folder / path))
