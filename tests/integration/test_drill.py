@@ -77,11 +77,11 @@ def test_a_second_writer_that_spoils_the_output_is_caught(tmp_path: Path) -> Non
 
 
 def test_random_experiments_leave_a_sound_job_identical(tmp_path: Path) -> None:
-    """Random experiments, some of them interrupted again while they resume, leave a sound job as it is."""
+    """Random experiments of several faults, drawn by a seed that the report names, leave a sound job as it is."""
     words = ["--random", "6", "--seed", "3", "--faults", "kill,torn,enospc"]
     report = drills.report_of(drills.prepared(tmp_path, "clean"), *words)
     assert (report["verdict"], report["tried"], report["seed"]) == ("identical", 6, 3)
-    assert report["attempts"] > 12
+    assert report["attempts"] > 6
 
 
 def test_random_kills_catch_a_defect(tmp_path: Path) -> None:
