@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from milepost.cli.common import escaped
+from milepost.cli.common import DEFAULT_ROOT, escaped
 from milepost.cli.live import Seen, duration
 
 if TYPE_CHECKING:
@@ -187,4 +189,11 @@ def tell_outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, sec
         typer.echo(f"{failed:,} {'item' if failed == 1 else 'items'} failed. To try only that: --retry-failed")
     last = outputs.ran[-1] if outputs.ran else next(reversed(outputs.reused), None)
     if last is not None:
-        typer.echo(escaped(f"Look at a result: milepost show {last} .result --dir {folder}"))
+        typer.echo(escaped(f"Look at a result: milepost show {shlex.quote(last)} .result{_dir_option(folder)}"))
+
+
+def _dir_option(folder: Path) -> str:
+    """Return the option that names *folder* as one would type it here; nothing where it is the default."""
+    with suppress(ValueError):
+        folder = folder.relative_to(Path.cwd())
+    return "" if folder == DEFAULT_ROOT else f" --dir {shlex.quote(str(folder))}"
