@@ -95,6 +95,7 @@ def _held(files: Any, phase: str) -> tuple[str | None, set[str]]:
             manifest = read_manifest(store)
         look = Look.at(ROOT, phase)
         try:
-            return (manifest.run if manifest else None), set(look.index.group(None).done_keys())
+            run = manifest.run if manifest is not None and not manifest.leaving else None
+            return run, set(look.index.group(None).done_keys())
         finally:
             look.close()

@@ -68,8 +68,7 @@ def complete(
             code = makers.admit(value, {stored.code} if stored and stored.code else set())
     given = digest("\n".join(made_of).encode())
     is_current = stored is not None and stored.input == given and steps.newest() < session.index.completed
-    if within is not None and _failed_earlier(session):
-        is_current = False  # a record of this attempt says that those are no items any more
+    is_current = is_current and not (within is not None and _failed_earlier(session))
     if stored is not None and is_current and _is_same(stored.code, code, makers):
         return session.value(session.index.completed)
     if stored is not None:
@@ -82,7 +81,7 @@ def complete(
 
 
 def _failed_earlier(session: Session) -> bool:
-    """Tell whether something failed in an earlier attempt that was no item of this one."""
+    """Tell whether something failed in an earlier attempt that was no item of this one: a new record says so."""
     index = session.index
     failures = [failure for group in index.loops.values() for failure in group.failed.values()]
     return any(session.record(failure.sequence).attempt < index.attempt for failure in failures)
