@@ -1,0 +1,65 @@
+"""The whole workflow drilled: interrupted before and after every commit of every phase, all results identical."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+# Only what several books say gets a plan: fewer files and so fewer commits, the same code.
+FEW_PLANS = "phases:\n  phase_3:\n    min_confidence: 0.6\n"
+
+
+def drilled(folder: Path, *options: str) -> dict[str, Any]:
+    """Drill a run over the shelf in *folder*, and return the report."""
+    job = [sys.executable, "-m", "booksynth", "run", "--shelf-dir", "shelf", "--output-dir", "out"]
+    if (folder / "own.yaml").exists():
+        job += ["--config", "own.yaml"]
+    command = [sys.executable, "-m", "milepost.cli", "drill", *options, "--json", "--compare", "out", "--", *job]
+    # Hundreds of processes: modules are compiled once, and beside the copies, whatever the environment says.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(folder.parent / "compiled")
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Return a folder with the three bundled books, and settings that make few plans."""
+    folder = tmp_path / "job"
+    shutil.copytree(EXAMPLES / "shelf", folder / "shelf")
+    (folder / "own.yaml").write_text(FEW_PLANS)
+    return folder
+
+
+@pytest.mark.timeout(900)
+def test_at_every_commit(few: Path) -> None:
+    """Killed before and after every commit over all phases and run again, all results are identical."""
+    report = drilled(few, "--every-commit")
+    assert report["verdict"] == "identical", report
+    assert report["commits"] < 60
+
+
+@pytest.mark.timeout(600)
+def test_with_other_faults(few: Path) -> None:
+    """Torn writes, a full disk, SIGTERM, a second writer and a clock that jumps change no result."""
+    assert drilled(few, "--random", "12", "--seed", "4", "--faults", "all")["verdict"] == "identical"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("faults", ["kill", "all"])
+def test_all_examples(tmp_path: Path, faults: str) -> None:
+    """All bundled books and analyses, drilled at every commit with every plan, give identical results."""
+    folder = tmp_path / "job"
+    shutil.copytree(EXAMPLES / "shelf", folder / "shelf")
+    shutil.copytree(EXAMPLES / "analyses", folder / "shelf", dirs_exist_ok=True)
+    assert drilled(folder, "--every-commit", "--faults", faults)["verdict"] == "identical"
