@@ -70,6 +70,7 @@ def _entry(one: PhasePlan) -> dict[str, Any]:
         "failed": one.failed,
         "seconds": one.seconds,
         "cost_usd": one.cost_usd,
+        "ambiguous": [call._asdict() for call in one.ambiguous],
     }
 
 
@@ -96,6 +97,10 @@ def show(plan: Plan, target: str, console: Console) -> None:
             console.print(Text(escaped(f"{one.phase}: {line}")), soft_wrap=True)
         for line in why(one.kept):
             console.print(Text(escaped(f"{one.phase}: kept, although {line}"), style="yellow"), soft_wrap=True)
+        for call in one.ambiguous:
+            price = "" if call.cost_usd is None else f" (${call.cost_usd:g})"
+            line = f"{one.phase}: call {call.key!r} was sent and not answered{price}; it is made again with its id"
+            console.print(Text(escaped(line), style="yellow"), soft_wrap=True)
     for line in _closing(plan, target):
         console.print(Text(escaped(line)), soft_wrap=True)
 

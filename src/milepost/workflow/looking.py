@@ -11,6 +11,8 @@ from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable, Stal
 from milepost.fs import current
 from milepost.phase.changes import Description, described
 from milepost.phase.outputs import Output, output_digest, recorded_outputs
+from milepost.phase.steps import Steps
+from milepost.phase.work import Ambiguous
 from milepost.records import Record
 from milepost.run import Place
 from milepost.run.index import Index
@@ -105,6 +107,10 @@ class Look:
                 "ran it meanwhile. Run the workflow again."
             )
         return self.result()
+
+    def ambiguous(self) -> list[Ambiguous]:
+        """Return the paid calls that were sent and not answered."""
+        return Steps.listed(self.session) if self.session is not None else []
 
     def outputs(self) -> list[Output]:
         """Return the files that the phase declared as written."""

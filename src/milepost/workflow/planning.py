@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from milepost.phase.work import Ambiguous
 from milepost.workflow.calling import items_of, needs_outputs
 from milepost.workflow.deciding import Action, Decision, Items, Reason, ReasonKind, Wish, decide
 from milepost.workflow.frame import Frame, within_of
@@ -15,9 +16,10 @@ from milepost.workflow.looking import Look, finished_digest, strangers
 class PhasePlan:
     """What a run would do with one phase.
 
-    *items* is None where they are unknown: the phase declares none, or a phase before it runs first. *done* counts
-    the results of its last attempt. *seconds* and *cost_usd* are estimated from the recorded history, None where there
-    is none to go by.
+    *ambiguous* lists the paid calls that were sent and not answered, which a run makes again with the same id, unless
+    the body says otherwise. *items* is None where they are unknown: the phase declares none, or a phase before it runs
+    first. *done* counts the results of its last attempt. *seconds* and *cost_usd* are estimated from the recorded
+    history, None where there is none to go by.
     """
 
     phase: str
@@ -30,6 +32,7 @@ class PhasePlan:
     failed: int = 0
     seconds: float | None = None
     cost_usd: float | None = None
+    ambiguous: list[Ambiguous] = field(default_factory=list)
 
 
 @dataclass
@@ -106,6 +109,7 @@ def _plan_phase(frame: Frame, node: Node, digests: dict[str, str | None], wish: 
             failed=look.index.failed,
             seconds=seconds,
             cost_usd=cost_usd,
+            ambiguous=look.ambiguous() if decision.action is Action.RESUME else [],
         )
     finally:
         look.close()
