@@ -338,7 +338,7 @@ def test_records_that_do_not_follow_are_refused(good: Path, tmp_path: Path) -> N
 def test_records_that_are_none_are_refused(good: Path, tmp_path: Path, old: bytes, new: bytes) -> None:
     """A journal whose chain is right and whose records say what none of ours says is refused with a typed error."""
     changed = rechained(edited(good, "runs/0/journal.jsonl", lambda data: data.replace(old, new, 1)))
-    refused(packed(tmp_path / "bad.tar", changed), tmp_path, DamageError)
+    assert "Nothing was imported" in refused(packed(tmp_path / "bad.tar", changed), tmp_path, DamageError)
 
 
 def rechained(members: Members) -> Members:
