@@ -160,6 +160,8 @@ def check(
     """Check what is stored."""
     kept = verify.read_witnesses(witness) if witness else []
     named = list(dict.fromkeys(phases or [*report.names(root), *(line.phase for line in kept)]))
+    if not named:  # else a wrong folder would count as an intact one
+        raise InvalidArgument(f"{root}: there is no phase in this folder.")
     done: list[verify.Verified] = []
     for phase in named:
         lines = [line for line in kept if line.phase == phase]

@@ -59,7 +59,7 @@ def export_runs(
         StorageError: The medium refused; what stood at *target* is whole.
     """
     if not phases:
-        raise InvalidArgument(f"{root}: no phase is named.")
+        raise InvalidArgument(f"{root}: there is no phase to export.")
     clock = clock or SystemClock()
     runs = [(phase, folder) for phase in phases for folder in _folders(root, phase, with_runs=with_runs)]
     for looks_left in reversed(range(_LOOKS)):

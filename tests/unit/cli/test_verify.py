@@ -54,6 +54,12 @@ def test_what_is_intact_is_said_with_a_witness(root: Path) -> None:
     assert (found["states"]["checkpoints"], found["states"]["findings"]) == (3, [])
 
 
+def test_a_folder_without_phases_is_not_called_intact(tmp_path: Path) -> None:
+    """Verifying a folder that holds no phase is an error: it may be the wrong one."""
+    assert "there is no phase" in run("verify", "--dir", tmp_path, code=2).err
+    assert "no phase to export" in run("export", "--all", "-o", tmp_path / "a.tar", "--dir", tmp_path, code=2).err
+
+
 def test_a_run_that_went_on_agrees_with_its_witness(root: Path) -> None:
     """A line that was kept agrees with the same run later, also after a fork has set it aside."""
     kept = root / "witness.txt"
