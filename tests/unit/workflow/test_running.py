@@ -142,6 +142,22 @@ def test_switched_off_it_is_plain_calls(job: Job, disable: str, monkeypatch: pyt
     assert not Path(job.store).exists()
 
 
+def test_switched_off_nothing_needs_a_stored_form(tmp_path: Path) -> None:
+    """Switched off, items, parameters and outputs may be anything at all."""
+    thing = object()
+    flow = milepost.Workflow("w", store=tmp_path / "store", enabled=False, config={"thing": thing})
+
+    @flow.phase(items=[thing], key=lambda _: "thing")
+    def p(phase: milepost.Phase, items: list[object], *, config: dict[str, object]) -> list[object]:
+        for item in phase.each(items):
+            phase.record(item)
+        return [*phase.results().values(), config["thing"]]
+
+    flow.phase(name="q", after=p)(lambda _phase, things: things)
+    assert flow.run(jobs=2)["q"] == [thing, thing]
+    assert [one.action for one in flow.plan().phases] == ["start", "wait"]
+
+
 def test_a_body_may_complete_its_phase_itself(tmp_path: Path) -> None:
     """What `complete` gave is the output, whatever the body returns behind it, in the first run and in the next."""
     flow = milepost.Workflow("w", store=tmp_path / "store")
