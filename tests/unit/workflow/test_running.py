@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,19 @@ def test_a_reused_output_is_read_only_when_it_is_asked_for(job: Job, monkeypatch
     assert read == []
     assert outputs["left"] == job.expected()["left"]
     assert read == ["left"]
+
+
+def test_no_second_index_is_kept_while_a_phase_is_at_work(job: Job) -> None:
+    """What was read to decide on a phase is let go before its body is entered."""
+    held: list[int] = []
+
+    def work(_phase: str, key: str) -> None:
+        if not key:
+            held.append(sum(type(one) is Look for one in gc.get_objects()))
+
+    job.work = work
+    job.run()
+    assert held == [0, 0, 0, 0]
 
 
 def test_what_one_phase_changes_in_an_output_no_other_sees(tmp_path: Path) -> None:
