@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from milepost import codec
-from milepost.errors import BudgetReached, Interrupted, MilepostError, PhaseFailed, Unrecorded, WorkError
+from milepost.errors import BudgetReached, Interrupted, MilepostError, NotEncodable, PhaseFailed, Unrecorded, WorkError
 from milepost.events import Event, EventKind
 from milepost.phase.command import again
 from milepost.phase.phase import Phase
@@ -182,6 +182,8 @@ class Runner:
             try:
                 self._attempt(node, settings._replace(within=within), arguments)
                 break
+            except NotEncodable as error:
+                raise NotEncodable(f"{node.name}: {error.path}", error.reason) from error
             except Exception as error:
                 if isinstance(error, MilepostError) and not isinstance(error, WorkError):
                     raise
