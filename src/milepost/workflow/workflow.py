@@ -292,7 +292,7 @@ def _node(
     **options: Any,
 ) -> Node:
     """Return a checked declaration."""
-    named: str = name or getattr(body, "__name__", "")
+    named = name or str(getattr(body, "__name__", ""))
     folder_name(named)
     if any(one(body) for one in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
         raise InvalidArgument(
