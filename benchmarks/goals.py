@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.roster import MILEPOST
+from benchmarks.roster import MILEPOST, PLAN, STATUS
 from benchmarks.work.growing import KEPT, WRITTEN
 from benchmarks.work.resuming import ON_DISK, PEAK, PER_ITEM
 
@@ -67,6 +67,9 @@ GOALS: tuple[Goal, ...] = (
     Goal("resume-1000000", SECONDS, 6, "s"),
     Goal("resume-1000000", PEAK, 350, "MB"),
     Goal("resume-1000000", PER_ITEM, 200, "bytes"),
+    Goal("look-1000000", SECONDS, 1, "s", STATUS),
+    Goal("look-1000000", PEAK, 200, "MB", STATUS),
+    Goal("look-1000000", RATIO, 1.0, "× resume", PLAN),
     Goal("record-after-1000000", RATIO, 1.1, "× the first"),
     Goal("four-processes", RATIO, 1.0, "× four floors"),
     Goal("overhead-1ms", BEYOND, 30, "µs"),

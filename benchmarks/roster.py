@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from benchmarks.model import Contender
 
 MILEPOST = "Milepost"
+RESUME = "Milepost, resume"
+STATUS = "milepost status"
+PLAN = "milepost plan"
 FLOOR_A = "floor A: append, fdatasync"
 FLOOR_Z = "floor Z: zeros written ahead"
 FLOOR_F = "floor F: new file, rename"

@@ -9,6 +9,7 @@ from typing import Any
 import milepost
 from benchmarks.keepers.base import Keeper, Pair
 from benchmarks.subject import Facts
+from milepost import report
 
 _FILLED_AT_ONCE = 1000
 
@@ -63,6 +64,28 @@ class Phase(Keeper):
         """Enter the phase and ask for an item."""
         self.open(run, keys)
         return str(next(self.loop))
+
+
+class Status(Phase):
+    """Tells how far a run is, as ``milepost status`` does."""
+
+    def first_pending(self, run: str, keys: Iterable[str]) -> str:
+        """Return the key behind the items that are done."""
+        (found,) = report.status(self.folder, [run])
+        assert found.done is not None
+        return next(islice(keys, found.done, None))
+
+
+class Plan(Phase):
+    """Plans a workflow of the one phase, as ``milepost plan`` does."""
+
+    def first_pending(self, run: str, keys: Iterable[str]) -> str:
+        """Return the first item that the plan has run."""
+        workflow = milepost.Workflow("benchmark", store=self.folder, on_change="keep")
+        workflow.phase(name=run, items=lambda: keys)(lambda *_: None)
+        (planned,) = workflow.plan().phases
+        assert planned.items is not None
+        return planned.items.new[0]
 
 
 class Forced(Keeper):

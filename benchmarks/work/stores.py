@@ -21,7 +21,11 @@ _BLOCK_BYTES = 512
 
 
 def filled(settings: Mapping[str, Any], count: int) -> Path:
-    """Return the folder of the store with *count* items of 2 KB for the keeper; make it if it is not there yet."""
+    """Return the folder of the store with *count* items of 2 KB for the keeper; make it if it is not there yet.
+
+    The setting *filled_by* names another keeper whose store it looks at.
+    """
+    settings = {**settings, "keeper": settings.get("filled_by", settings["keeper"])}
     name = settings["keeper"].replace(":", ".").rpartition("keepers.")[2]
     folder = Path(settings["shared"], f"{name}-{count}")
     if not folder.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.model import Contender, Workload
-from benchmarks.roster import MILEPOST, UNSYNCED, own, peers
+from benchmarks.roster import MILEPOST, PLAN, RESUME, STATUS, UNSYNCED, own, peers
 
 _SUBJECT = "benchmarks.work.resuming:Resuming"
 _LATER = "benchmarks.work.later:Later"
@@ -36,6 +36,10 @@ def _resume(count: int, *, is_slow: bool) -> Workload:
     )
 
 
+def _look(name: str, keeper: str) -> Contender:
+    return own(name, f"ours:{keeper}", _SUBJECT, filled_by="benchmarks.keepers.ours:Phase")
+
+
 def _later(name: str, of: str, keeper: str, *, done: int) -> Contender:
     subject = _LATER if done else f"{_LATER}Afresh"
     return own(name, keeper, subject, note=of, done=done)
@@ -60,6 +64,16 @@ WORKLOADS = (
         is_slow=True,
     ),
     _resume(_MILLION, is_slow=True),
+    Workload(
+        name="look-1000000",
+        group="Looking at a run, and planning what comes",
+        label="1,000,000 done",
+        contenders=(own(RESUME, "ours:Phase", _SUBJECT), _look(STATUS, "Status"), _look(PLAN, "Plan")),
+        floor=RESUME,
+        settings={"done": _MILLION},
+        counts_syncs=False,
+        is_slow=True,
+    ),
     Workload(
         name="record-after-1000000",
         group="Record after a million others",

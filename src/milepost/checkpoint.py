@@ -105,8 +105,15 @@ def decode_head(name: str, start: bytes) -> Head | None:
     fields = unseal(line + b"}") if found else None
     if fields is None:
         raise CorruptCheckpoint(f"{name}: its head is not what was written.")
-    if fields["format"] != _FORMAT:
-        raise NotDecodable(f"{name}: format {fields['format']} is not known here; it was written by a newer Milepost.")
+    if fields.get("format") != _FORMAT:
+        raise NotDecodable(f"{name}: its format is not known here; it was written by a newer Milepost.")
+    try:
+        return _head_of(fields)
+    except KeyError as error:
+        raise CorruptCheckpoint(f"{name}: its head does not say what a checkpoint's says.") from error
+
+
+def _head_of(fields: dict[str, Any]) -> Head:
     return Head(
         phase=fields["phase"],
         iteration=fields["iteration"],

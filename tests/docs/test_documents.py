@@ -7,11 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_overloads
 
 import pytest
 
 import milepost
 from milepost import errors
+from milepost.events import Event, EventKind
+from milepost.workflow.deciding import Action
+from milepost.workflow.planning import PhasePlan, Plan
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -49,6 +53,18 @@ def test_every_public_name_is_documented() -> None:
     """Whatever ``import milepost`` offers stands on some page."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert [name for name in milepost.__all__ if name not in text] == []
+
+
+def test_every_argument_of_a_workflow_is_documented() -> None:
+    """Each argument of a workflow, its phases, runs and plans, each action and each event stands on its page."""
+    page = (ROOT / "docs/reference/workflow.md").read_text(encoding="utf-8")
+    (declaring, *_) = get_overloads(milepost.Workflow.phase)[1:]
+    parts = (milepost.Workflow, declaring, milepost.Workflow.run, milepost.Workflow.plan)
+    arguments = {name for part in parts for name in inspect.signature(part).parameters} - {"self", "function"}
+    fields = [*Plan.__dataclass_fields__, *PhasePlan.__dataclass_fields__, *Event._fields]
+    words = [*arguments, *Action, *EventKind, *fields]
+    assert len(arguments) > 25
+    assert [word for word in words if not re.search(rf"\b{word}\b", page)] == []
 
 
 def test_every_argument_of_the_manager_is_documented() -> None:

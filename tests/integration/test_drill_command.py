@@ -137,6 +137,23 @@ def test_a_stopped_drill_leaves_nothing_behind(tmp_path: Path, number: signal.Si
     assert left_over(scratch) == []
 
 
+def test_a_stopped_drill_tells_what_it_found(tmp_path: Path) -> None:
+    """What differed before a drill was stopped is told all the same."""
+    folder, diary = drills.prepared(tmp_path / "job", "saves_first"), tmp_path / "diary"
+    job = folder / "job.py"
+    note = f"import time\nwith open({str(diary)!r}, 'a') as diary:\n    diary.write('1')\n"
+    waits = f"if len(open({str(diary)!r}).read()) > 25:\n    time.sleep(600)\n"
+    job.write_text(note + waits + job.read_text())
+    words = drills.command("--keep-going")
+    with subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        while len(diary.read_text() if diary.exists() else "") < 27 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "out.txt lacks lines" in said
+
+
 def left_over(place: Path) -> list[str]:
     """Return the processes whose environment names *place* as the one of their drill."""
     found = []

@@ -23,8 +23,10 @@ STORIES = {
 }
 
 
-@pytest.mark.parametrize("fault", STORIES)
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("fault", "when"),
+    [*((fault, "before") for fault in STORIES), ("kill", "after"), ("term", "after"), ("enospc", "after")],
+)
 def test_a_fault_does_what_it_says(tmp_path: Path, fault: str, when: str) -> None:
     """Each fault happens to the job at the commit that is named, and the job is run again until it is done."""
     diary = tmp_path / "diary"

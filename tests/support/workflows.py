@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from uuid import uuid4
+
+from milepost import Workflow
+from milepost.cli.target import workflow_of
 
 SHELF = """
 import pathlib, sys
@@ -66,6 +70,12 @@ class Shelf:
         self.file = self.folder / self.file.name
         self.file.write_text(text.replace(old, new))
         return self.target
+
+    @staticmethod
+    def load(file: Path) -> Workflow:
+        """Return the workflow of a file as it is now."""
+        sys.modules.pop(file.stem, None)
+        return workflow_of(f"{file}:workflow")
 
     def log(self) -> list[str]:
         """Return what bodies did since the last look."""

@@ -84,14 +84,15 @@ def test_the_docstring_is_the_default_message(error: type[MilepostError]) -> Non
 
 
 def test_all_errors_are_in_the_tree() -> None:
-    """The module defines no exception outside the tree but the interrupt, which nobody should catch by mistake."""
+    """The module defines no exception outside the tree but two exits, which nobody should catch by mistake."""
     defined = {
         one
         for one in vars(errors).values()
         if isinstance(one, type) and issubclass(one, BaseException) and one.__module__ == errors.__name__
     }
-    assert defined == {*ALL, errors.Interrupted}
-    assert not issubclass(errors.Interrupted, Exception)
+    exits = {errors.Interrupted, errors.BudgetReached}
+    assert defined == {*ALL, *exits}
+    assert not any(issubclass(one, Exception) for one in exits)
 
 
 def test_wrong_arguments_are_python_errors_too() -> None:

@@ -138,6 +138,12 @@ def _made(settings: Settings) -> Report:
             except Stopped:
                 bar.stop()
                 complain(f"milepost: the drill was stopped by {received[0].name}; nothing of it is left behind.")
+                if drilled.report.differences:
+                    complain(as_text(drilled.report))
+                elif drilled.report.tried:
+                    complain(
+                        f"{drilled.report.tried} of {drilled.report.planned} experiments were made, all identical."
+                    )
                 raise typer.Exit(128 + received[0]) from None
             except OSError as error:
                 bar.stop()

@@ -62,10 +62,13 @@ def fork(
     from_item: Annotated[str | None, typer.Option(help="The key of the first item to run again.")] = None,
     loop: Annotated[str | None, typer.Option(help="The item's loop, where there are several.")] = None,
     from_record: Annotated[int | None, typer.Option(help="The number of the first record not to keep.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Fork from this run, which was set aside; a Phase's as a whole.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a new run from an older point."""
-    done = upkeep.fork(root, phase, checkpoint_name=checkpoint, item=from_item, loop=loop, record=from_record)
+    done = upkeep.fork(root, phase, checkpoint_name=checkpoint, item=from_item, loop=loop, record=from_record, run=run)
     if as_json:
         print_json(asdict(done))
         return
@@ -149,8 +152,8 @@ def prune(
 ) -> None:
     """Remove what is no longer needed."""
     names = list(dict.fromkeys(phases or report.names(root)))
-    options = {"older_than_hours": older_than, "keep": keep, "most_checkpoints": checkpoints}
-    going = [one for name in names for one in upkeep.prunable(root, name, **options)]  # type: ignore[arg-type]
+    limits = upkeep.Limits(older_than, keep, checkpoints)
+    going = [one for name in names for one in upkeep.prunable(root, name, limits)]
     size = sum(one.size_bytes for one in going)
     if not as_json:
         for one in going:
@@ -159,7 +162,7 @@ def prune(
     if going and not confirmed("Remove them?", yes=yes):
         raise typer.Exit(DIFFERENT)
     wanted = dict.fromkeys(one.phase for one in going)
-    gone = [one for name in wanted for one in upkeep.prune(root, name, **options)]  # type: ignore[arg-type]
+    gone = [one for name in wanted for one in upkeep.prune(root, name, limits)]
     size = sum(one.size_bytes for one in gone)
     if as_json:
         print_json({"removed": [asdict(one) for one in gone], "size_bytes": size})

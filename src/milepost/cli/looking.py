@@ -51,8 +51,8 @@ def register(app: typer.Typer) -> None:
     )
     app.command("diff", help=help_of(text, "milepost diff phase_3 5 newest"))(diff)
     text = (
-        "Check journals, checkpoints, manifests and other documents, byte by byte. Changes nothing. Prints a line "
-        "for each phase that can be kept elsewhere and compared later."
+        "Check journals, checkpoints, manifests and other documents, byte by byte, and a finished run with its outputs "
+        "against its receipt. Changes nothing. Prints a line for each phase, to be kept elsewhere and compared later."
     )
     app.command("verify", help=help_of(text, "milepost verify > witness.txt; milepost verify --witness witness.txt"))(
         check
@@ -150,6 +150,9 @@ def check(
     root: Root = Path("checkpoints"),
     witness: Annotated[Path | None, typer.Option(help="A file with lines of an earlier verify.")] = None,
     with_runs: Annotated[bool, typer.Option("--with-runs", help="Check runs that were set aside, too.")] = False,
+    outputs: Annotated[
+        bool, typer.Option("--outputs/--no-outputs", help="Hold files that phases wrote against their receipts.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Check what is stored."""
@@ -159,7 +162,7 @@ def check(
     for phase in named:
         lines = [line for line in kept if line.phase == phase]
         try:
-            done += verify.verify(root, phase, kept=lines, with_runs=with_runs)
+            done += verify.verify(root, phase, kept=lines, with_runs=with_runs, outputs=outputs)
         except InvalidArgument:
             if not lines:
                 raise
@@ -175,6 +178,7 @@ def check(
                 typer.echo(escaped(one.witness.line()))
         intact = sum(not one.findings for one in done)
         complain(f"{intact} of {len(done)} runs are intact.", *(line for one in done for line in _lines_of(one)))
+        complain(*(note for one in done for note in one.notes))
     if any(one.findings for one in done):
         raise typer.Exit(DAMAGED)
 

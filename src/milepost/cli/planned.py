@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from milepost.cli.common import escaped
+from milepost.cli.common import DEFAULT_ROOT, escaped
 from milepost.cli.live import Seen, duration
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def _entry(one: PhasePlan) -> dict[str, Any]:
         "failed": one.failed,
         "seconds": one.seconds,
         "cost_usd": one.cost_usd,
+        "ambiguous": [call._asdict() for call in one.ambiguous],
     }
 
 
@@ -94,6 +97,10 @@ def show(plan: Plan, target: str, console: Console) -> None:
             console.print(Text(escaped(f"{one.phase}: {line}")), soft_wrap=True)
         for line in why(one.kept):
             console.print(Text(escaped(f"{one.phase}: kept, although {line}"), style="yellow"), soft_wrap=True)
+        for call in one.ambiguous:
+            price = "" if call.cost_usd is None else f" (${call.cost_usd:g})"
+            line = f"{one.phase}: call {call.key!r} was sent and not answered{price}; it is made again with its id"
+            console.print(Text(escaped(line), style="yellow"), soft_wrap=True)
     for line in _closing(plan, target):
         console.print(Text(escaped(line)), soft_wrap=True)
 
@@ -187,4 +194,11 @@ def tell_outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, sec
         typer.echo(f"{failed:,} {'item' if failed == 1 else 'items'} failed. To try only that: --retry-failed")
     last = outputs.ran[-1] if outputs.ran else next(reversed(outputs.reused), None)
     if last is not None:
-        typer.echo(escaped(f"Look at a result: milepost show {last} .result --dir {folder}"))
+        typer.echo(escaped(f"Look at a result: milepost show {shlex.quote(last)} .result{_dir_option(folder)}"))
+
+
+def _dir_option(folder: Path) -> str:
+    """Return the option that names *folder* as one would type it here; nothing where it is the default."""
+    with suppress(ValueError):
+        folder = folder.relative_to(Path.cwd())
+    return "" if folder == DEFAULT_ROOT else f" --dir {shlex.quote(str(folder))}"

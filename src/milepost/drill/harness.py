@@ -81,7 +81,8 @@ class Drill:
         """Make all experiments and return what was found.
 
         Raises:
-            Stopped: `stop` was called; no process and no temporary folder is left.
+            Stopped: `stop` was called; no process and no temporary folder is left, and `report` holds what was found
+                until then.
             OSError: The temporary folder cannot be made or filled.
         """
         since = time.monotonic()
@@ -210,7 +211,8 @@ class Drill:
             except BaseException:
                 self._stop.ask()
                 raise
-        self._count(outcomes)
+            finally:
+                self._count(outcomes)
 
     def _count(self, outcomes: list[tuple[int, Outcome]]) -> None:
         report = self.report

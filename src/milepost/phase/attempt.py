@@ -121,6 +121,11 @@ class Attempt:
             self.within.stop()
         self.limits.check()
 
+    def check_within(self) -> None:
+        """Let a step, a call or the result begin: those of an item in hand belong to it, and it may finish."""
+        if not self.loops.in_flight:
+            self.check()
+
     @property
     def stopping(self) -> bool:
         """Whether nothing new may begin."""
@@ -189,8 +194,8 @@ class Attempt:
     def complete(self, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the phase's result."""
         newest = self._session.index.completed
-        self._is_complete = True
         result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
+        self._is_complete = True
         if self._digests is not None:
             keep_receipt(self._session, self.settings)
         if self._session.index.completed != newest:
@@ -198,14 +203,16 @@ class Attempt:
         return result
 
     def finish(self, value: Any) -> tuple[Any, str] | None:
-        """Complete the phase with *value* unless its body did; return the result and its digest."""
+        """Complete the phase with *value* unless its body did; return the stored result and its digest."""
         if self.loops.withheld:
             return None
-        result = self.complete(value, (), {}) if not self._is_complete else None
-        record = self._session.record(self._session.index.completed)
-        if result is None:
-            result = self._session.value(self._session.index.completed)
-        return result, output_digest(record.value)
+        if not self._is_complete:
+            self.signals.check()  # a body that swallowed the word to stop has not come to its end
+            if self.within is not None:
+                self.within.stop()
+            self.complete(value, (), {})
+        stored = self._session.record(self._session.index.completed).value
+        return stored, output_digest(stored)
 
     def output(self, path: str) -> None:
         """Record the digest of what the phase wrote at *path*, unless the newest record says the same."""

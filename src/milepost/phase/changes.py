@@ -42,7 +42,11 @@ def settle_run(session: Session, now: Description, settings: Settings) -> Descri
         return now
     changes = changes_between(before, now)
     if changes and settings.on_change is OnChange.STOP and not fresh:
-        _refuse(session, {"description": now})
+        accepts = {section: parts for section, parts in now.items() if section != "upstream"}
+        # What `bless` accepts is not that an upstream output changed: that begins the run anew.
+        _refuse(
+            session, {"description": accepts | {"upstream": before["upstream"]} if "upstream" in before else accepts}
+        )
         raise _changed(settings.name, changes, session)
     moved = [] if within is None or within.keeps_items else upstream_between(before, now)
     if fresh or moved or (changes and settings.on_change is OnChange.RESTART):

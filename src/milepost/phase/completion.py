@@ -39,7 +39,7 @@ def complete(
         value: A ready value, or a function of *args* and *kwargs*.
         args: Positional arguments.
         kwargs: Keyword arguments.
-        within: The workflow around the phase, whose upstream outputs the result is made of as well.
+        within: The workflow around the phase: its declared items and upstream outputs belong to the result as well.
 
     Raises:
         Unrecorded: Items were handed out and not recorded, or withheld.
@@ -60,14 +60,15 @@ def complete(
     stored = session.record(session.index.completed) if session.index.completed else None
     code = None
     made_of = [loops.identity()]
-    if within is not None:
-        made_of += [f"{name}={output}" for name, output in within.upstream.items()]
+    if within is not None and within.declared is not None:
+        made_of.append(within.declared)
     if callable(value):
         made_of.append(steps.digest_of_arguments(args, kwargs))
         if makers is not None:
             code = makers.admit(value, {stored.code} if stored and stored.code else set())
     given = digest("\n".join(made_of).encode())
     is_current = stored is not None and stored.input == given and steps.newest() < session.index.completed
+    is_current = is_current and not (within is not None and _failed_earlier(session))
     if stored is not None and is_current and _is_same(stored.code, code, makers):
         return session.value(session.index.completed)
     if stored is not None:
@@ -77,6 +78,13 @@ def complete(
     items = within.declared if within is not None else None
     session.append([*declared, session.made(Kind.COMPLETED, items, result, input=given, code=code, name="result")])
     return result
+
+
+def _failed_earlier(session: Session) -> bool:
+    """Tell whether something failed in an earlier attempt that was no item of this one: a new record says so."""
+    index = session.index
+    failures = [failure for group in index.loops.values() for failure in group.failed.values()]
+    return any(session.record(failure.sequence).attempt < index.attempt for failure in failures)
 
 
 def _is_same(stored: str | None, code: str | None, makers: Makers | None) -> bool:

@@ -160,6 +160,8 @@ class _Trier:
                 wait_seconds = self._wait_after(failure, tries)
                 if wait_seconds is None:
                     return Finished(pending.key, time.monotonic() - began, None, failure, tries)
+                if self.on_retry is not None:
+                    self.on_retry(pending.key, failure)
             else:
                 return Finished(pending.key, time.monotonic() - began, value, None, tries)
             await self._wait(wait_seconds)

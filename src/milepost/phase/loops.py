@@ -126,6 +126,11 @@ class Loops:
             raise NoItem(f"{self._path}: no loop has handed out an item {key!r}; nothing was recorded.")
         return found
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether an item was handed out and has no record yet."""
+        return any(loop.handed for loop in self._loops.values())
+
     def unrecorded(self) -> list[str]:
         """Return the keys that were handed out and have no record."""
         return [key for loop in self._loops.values() for key in loop.handed]

@@ -42,29 +42,24 @@ class Parallel:
     ) -> Results:
         """Work on the items that are not done in parallel, and record what finishes together with one sync.
 
+        Returns the results so far, in the order of the items, whatever finished first.
+
         Args:
             function: Called with the item, in a worker; what it returns is the result.
             items: Any iterable; a bounded number of items is taken ahead.
-            key: From item to text, by which the item is known; `str` and `Path` items are their own.
-            name: The loop's name; needed for a second loop in one phase.
+            key, name, version: As in `each`.
             workers: How many items are worked on at once.
-            executor: "threads" (the default), "processes", any `concurrent.futures.Executor`, or a function without
-                arguments that makes one, and makes it anew if it breaks.
-            retries: Further tries of an item that raised, with growing pauses.
-            retry_wait_seconds: The pause before the second try; it doubles from try to try, up to 60 seconds.
+            executor: "threads", "processes", any `concurrent.futures.Executor`, or a function that makes one.
+            retries: Further tries of an item that raised, with pauses that double from *retry_wait_seconds*, up to 60.
             timeout_seconds: The most a try may take. A process is ended; a thread runs on, and a warning says so.
             on_error: "stop" after what is in flight, or "skip"; either way the failure is recorded.
-            version: From item to a value that tells whether the item changed; by default its content does.
             max_worker_deaths: How often an item may end its worker process before it counts as failed.
             pass_random: Call the function with ``random=``, the item's own generator; see `random`.
-
-        Returns:
-            The results so far, in the order of the items, whatever finished first.
 
         Raises:
             Changed: Results were made by another function and *on_change* is "stop".
             WorkersLost: The executor broke and is not ours to make anew.
-            Interrupted: A signal asked to stop.
+            Interrupted, BudgetReached: A signal or a limit asked to stop.
             Exception: Whatever the function raised, with *on_error* "stop".
         """
         from milepost.phase.mapping import run_all

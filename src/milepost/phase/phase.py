@@ -213,7 +213,7 @@ class Phase(Parallel):
             Changed: The stored value was made by another function and *on_change* is "stop".
             StorageError: The medium refused; the value was not recorded.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.steps.step(name, function, args, kwargs)
 
     def call(
@@ -242,7 +242,7 @@ class Phase(Parallel):
             BudgetReached: The call would exceed max_cost_usd; it is not made.
             StorageError: The medium refused; without a durable intent the call is not made.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.steps.call(key, function, args, kwargs, cost_usd=cost_usd, reconcile=reconcile)
 
     def output(self, path: str | os.PathLike[str]) -> None:
@@ -274,21 +274,28 @@ class Phase(Parallel):
             NotEncodable: The result would not come back equal; the message names its path.
             StorageError: The medium refused; the result was not recorded.
         """
-        self._attempt.check()
+        self._attempt.check_within()
         return self._attempt.complete(value, args, kwargs)
 
     def finish(self, value: Any) -> tuple[Any, str] | None:
         """Complete the phase with what its body returned, unless the body completed it: how a workflow ends a phase.
 
         Returns:
-            The result and the digest of its encoding; None where items were withheld and the phase is not complete.
+            The result as it is stored, encoded (in memory as it is), and the digest of that; None where items were
+            withheld and the phase is not complete.
 
         Raises:
             Unrecorded: Items were handed out and not recorded.
+            Interrupted: A signal asked to stop, and the body has not completed the phase.
             NotEncodable: The result would not come back equal; the message names its path.
             StorageError: The medium refused; the result was not recorded.
         """
         return self._attempt.finish(value)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether items did not run because only those that failed were to."""
+        return self._attempt.loops.withheld > 0
 
     # --- state and random numbers
 

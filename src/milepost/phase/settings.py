@@ -49,8 +49,9 @@ class Within(NamedTuple):
 
     *upstream* names the phases it builds on, each with the digest of its output; where one differs, the run begins
     anew, unless *keeps_items*: then only its result does. *fresh* says why the run is to begin anew in any case.
-    *only_failed* hands out nothing but items that failed. *declared* is the digest of the declared items. *stop* is
-    asked before each item and raises if the workflow is to stop; *stopping* tells whether it would.
+    *only_failed* hands out nothing but items that failed. *declared* says which items and upstream outputs the result
+    is made of. *stop* is asked before each item and raises if the workflow is to stop; *stopping* tells whether it
+    would.
     """
 
     workflow: str

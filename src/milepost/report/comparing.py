@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from milepost.errors import InvalidArgument
-from milepost.report.contents import Latest, StoredSession, entry_named, latest_of, session_of, whole
+from milepost.report.contents import Latest, StoredSession, latest_of, session_of, whole
 from milepost.run import load_current
 from milepost.run.index import CALLS, STEPS
 from milepost.run.manifest import PHASE_KEEPER
-from milepost.run.subject import Subject, looked_at, stored_value
+from milepost.run.subject import Subject, entry_named, looked_at, stored_value
 
 NEWEST = "newest"
 _KINDS = {

@@ -20,7 +20,7 @@ from milepost.run import Entry, Loaded, load_current
 from milepost.run.index import CALLS, STEPS
 from milepost.run.manifest import PHASE_KEEPER
 from milepost.run.reading import ReadSession
-from milepost.run.subject import Subject, looked_at, stored_value
+from milepost.run.subject import Subject, entry_named, looked_at, stored_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +134,6 @@ def checkpoint(root: Path, phase: str, name: str, run: str | None = None) -> Lat
     with looked_at(root, phase, run) as subject:
         entry = entry_named(subject, load_current(subject.store, stored_value), name)
         return whole(subject, entry)
-
-
-def entry_named(subject: Subject, loaded: Loaded, name: str) -> Entry:
-    """Return the checkpoint of that file name or iteration.
-
-    Raises:
-        InvalidArgument: There is none.
-    """
-    for entry in loaded.entries:  # newest first
-        if name in (entry.name, str(entry.head.iteration)):
-            return entry
-    known = ", ".join(str(entry.head.iteration) for entry in loaded.entries[:10]) or "none"
-    raise InvalidArgument(
-        f"{subject.path}: there is no checkpoint {name!r}. Name a file, or an iteration; there are: {known}."
-    )
 
 
 def whole(subject: Subject, entry: Entry) -> Latest:

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from milepost.errors import CorruptDocument, DamageError, InvalidArgument, NotDecodable
 from milepost.records import Position, chain_of, unseal
+from milepost.report import receipts
 from milepost.report.overview import damaged_checkpoints
 from milepost.run import Loaded, load_current
 from milepost.run.index import Index
@@ -47,13 +48,17 @@ class Witness:
 
 @dataclass(slots=True)
 class Verified:
-    """What was found of one run; *folder* is its name below ``runs/``, None for the phase's own."""
+    """What was found of one run; *folder* is its name below ``runs/``, None for the phase's own.
+
+    *notes* are worth knowing and no damage.
+    """
 
     phase: str
     folder: str | None
     records: int = 0
     checkpoints: int = 0
     findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     witness: Witness | None = None
 
 
@@ -65,6 +70,8 @@ class Look:
     reading: JournalReading | None = None
     loaded: Loaded | None = None
     error: DamageError | None = None
+    index: Index | None = None
+    outputs: bool = True
     kept: Sequence[Witness] = ()
     passed: dict[int, str] = field(default_factory=dict)
 
@@ -72,7 +79,9 @@ class Look:
 Check = Callable[[Look], Iterator[Finding]]
 
 
-def verify(root: Path, phase: str, *, kept: Sequence[Witness] = (), with_runs: bool = False) -> list[Verified]:
+def verify(
+    root: Path, phase: str, *, kept: Sequence[Witness] = (), with_runs: bool = False, outputs: bool = True
+) -> list[Verified]:
     """Check a phase's run, and those that were set aside if asked; changes nothing and takes no lock.
 
     Args:
@@ -80,6 +89,7 @@ def verify(root: Path, phase: str, *, kept: Sequence[Witness] = (), with_runs: b
         phase: The phase's name.
         kept: Lines that were kept earlier: each must name a point of this history.
         with_runs: Check the runs below ``runs/`` too.
+        outputs: Hold the files that the phase declared as written against its receipt.
 
     Raises:
         InvalidArgument: There is no such phase, or nothing in it.
@@ -90,7 +100,7 @@ def verify(root: Path, phase: str, *, kept: Sequence[Witness] = (), with_runs: b
         if subject.keeper is None and subject.manifest is None:
             raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept in this folder.")
         aside = runs_aside(subject.store)
-        verified = [_verified(subject, [] if aside else kept)]
+        verified = [_verified(subject, [] if aside else kept, outputs=outputs)]
         own = subject.manifest.run if subject.manifest else None
     wanted = aside if with_runs or any(line.run != own for line in kept) else []
     for folder in wanted:
@@ -122,11 +132,14 @@ def read_witnesses(path: Path) -> list[Witness]:
     return found
 
 
-def _verified(subject: Subject, kept: Sequence[Witness]) -> Verified:
+def _verified(subject: Subject, kept: Sequence[Witness], *, outputs: bool = False) -> Verified:
     look = _read(subject, kept)
+    look.outputs = outputs  # what was set aside may have written files that a later run replaced
     done = Verified(subject.phase, subject.folder)
     for check in CHECKS:
         done.findings += [one for one in check(look) if one.message not in [known.message for known in done.findings]]
+    if look.index is not None and not done.findings and not receipts.is_current(subject, look.index):
+        done.notes.append(f"{subject.path}: the newest result has no receipt yet; run the job once more to write it.")
     reading, manifest = look.reading, subject.manifest
     done.records = reading.count if reading else 0
     done.checkpoints = len(look.loaded.entries) if look.loaded else 0
@@ -143,7 +156,7 @@ def _read(subject: Subject, kept: Sequence[Witness]) -> Look:
     told: list[str] | None = None
     for _ in range(_LOOKS):
         index = Index() if subject.keeper == PHASE_KEEPER else None
-        look.passed, look.error = {}, None
+        look.passed, look.error, look.index = {}, None, index
 
         def see(first: int, lines: list[bytes], index: Index | None = index) -> None:
             if index is not None:
@@ -206,6 +219,14 @@ def _documents(look: Look) -> Iterator[Finding]:
             yield Finding("documents", f"{look.subject.path / name}: it is not what was written.")
 
 
+def _receipt(look: Look) -> Iterator[Finding]:
+    """Find what is not as the receipt of a finished run says; of a damaged journal it would say nothing new."""
+    is_sound = look.error is None and look.reading is not None and not look.reading.damage
+    if look.index is not None and is_sound:
+        for line in receipts.differences(look.subject, look.index, outputs=look.outputs):
+            yield Finding("receipt", line)
+
+
 def _witness(look: Look) -> Iterator[Finding]:
     """Find kept lines that name no point of this history."""
     end = look.reading.end if look.reading else Position(0, "")
@@ -213,7 +234,7 @@ def _witness(look: Look) -> Iterator[Finding]:
         yield from _disagreement(look, line, end)
 
 
-CHECKS: tuple[Check, ...] = (_manifest, _journal, _checkpoints, _documents, _witness)
+CHECKS: tuple[Check, ...] = (_manifest, _journal, _checkpoints, _documents, _receipt, _witness)
 
 
 def _disagreement(look: Look, line: Witness, end: Position) -> Iterator[Finding]:

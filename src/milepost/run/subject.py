@@ -11,12 +11,13 @@ import orjson
 
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock
-from milepost.errors import CorruptDocument, InvalidArgument
+from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable
 from milepost.fs import TEMPORARY_SUFFIX, current
 from milepost.records import Kind, is_kind
 from milepost.run.handover import is_empty, settled
 from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import Place
+from milepost.run.progress import Entry, Loaded
 from milepost.run.session import DIGESTS, REFUSED
 from milepost.run.shared import manifest_or_none
 from milepost.stores import RunFiles
@@ -132,6 +133,21 @@ def _is_of_ours(store: RunFiles) -> bool:
     return keeper_by_names(names) is not None or not {LOCK_NAME, RUNS, MANIFEST}.isdisjoint(names)
 
 
+def entry_named(subject: Subject, loaded: Loaded, name: str) -> Entry:
+    """Return the checkpoint of that file name or iteration.
+
+    Raises:
+        InvalidArgument: There is none.
+    """
+    for entry in loaded.entries:  # newest first
+        if name in (entry.name, str(entry.head.iteration)):
+            return entry
+    known = ", ".join(str(entry.head.iteration) for entry in loaded.entries[:10]) or "none"
+    raise InvalidArgument(
+        f"{subject.path}: there is no checkpoint {name!r}. Name a file, or an iteration; there are: {known}."
+    )
+
+
 def is_bare(names: list[str]) -> bool:
     """Tell whether a folder with files of these *names* is a phase's without a run: cleared, or not begun."""
     return all(name in (LOCK_NAME, RUNS) or name.endswith(TEMPORARY_SUFFIX) for name in names)
@@ -145,8 +161,15 @@ def keeper_by_names(names: list[str]) -> str | None:
 
 
 def stored_value(data: bytes | memoryview) -> object:
-    """Return the stored form of a value: plain JSON, with tags where JSON has no such type; needs no classes."""
-    form: object = orjson.loads(data)
+    """Return the stored form of a value: plain JSON, with tags where JSON has no such type; needs no classes.
+
+    Raises:
+        NotDecodable: It is no JSON.
+    """
+    try:
+        form: object = orjson.loads(data)
+    except ValueError as error:
+        raise NotDecodable("A stored value is no JSON.") from error
     return form
 
 

@@ -2,13 +2,14 @@
 
 from milepost.upkeep.forking import Forked, fork
 from milepost.upkeep.packing import export_runs
-from milepost.upkeep.pruning import Pruned, clear, prunable, prune
+from milepost.upkeep.pruning import Limits, Pruned, clear, prunable, prune
 from milepost.upkeep.repairing import Repair, repair
 from milepost.upkeep.unpacking import Imported, import_runs
 
 __all__ = [
     "Forked",
     "Imported",
+    "Limits",
     "Pruned",
     "Repair",
     "clear",

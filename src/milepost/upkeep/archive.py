@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from milepost.checkpoint import is_checkpoint_name
+from milepost.checkpoint import Head, is_checkpoint_name
 from milepost.errors import CorruptDocument, NotDecodable
+from milepost.records import Position
 
 FORMAT = 1
 HEADER, MANIFEST = "milepost.json", "manifest.json"
@@ -32,6 +33,22 @@ LONGEST_NAME = 99  # what a plain tar header holds
 RUN, JOURNAL = "run.json", "journal.jsonl"
 _KIND = "milepost-archive"
 _DOCUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
+_TIMES = 1e11  # seconds since 1970 that any calendar can tell
+_NUMBER, _TEXT = (int, float), (str, type(None))
+_RECORD: dict[str, tuple[type, ...]] = {
+    "sequence": (int,),
+    "kind": (str,),
+    "time": _NUMBER,
+    "attempt": (int,),
+    "group": _TEXT,
+    "key": _TEXT,
+    "seconds": (*_NUMBER, type(None)),
+    "input": _TEXT,
+    "code": _TEXT,
+    "chain": (str,),
+}
+"""What a record's fields may be; its value may be anything."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _MEMBER = re.compile(r"runs/([0-9]{1,6})/(run\.json|journal\.jsonl|(checkpoints|documents)/([^/]{1,80}))")
 _RESERVED = ("lock", "runs", "run.json", "journal_", "checkpoint_")
@@ -86,6 +103,8 @@ def facts_of(data: bytes) -> RunFacts:
         raise CorruptDocument(f"{RUN}: it does not say what a run in an archive says.")
     if fields["keeper"] not in ("manager", "phase") or fields["records"] < 0 or fields["checkpoint"] < 0:
         raise CorruptDocument(f"{RUN}: it does not say what a run in an archive says.")
+    if not _is_time(fields["created"]):
+        raise CorruptDocument(f"{RUN}: it began at a time that there is not.")
     named = [fields["run"], fields["aside"]]
     if not all(name is None or _NAME.fullmatch(name) for name in named):
         raise CorruptDocument(f"{RUN}: a run's name is not of a known form.")
@@ -95,6 +114,39 @@ def facts_of(data: bytes) -> RunFacts:
     ):
         raise CorruptDocument(f"{RUN}: its origin is not of a known form.")
     return RunFacts(**fields)
+
+
+def is_record(line: bytes) -> bool:
+    """Tell whether a line is JSON throughout, with fields of the types that a record's have."""
+    try:
+        fields = orjson.loads(line)
+    except ValueError:
+        return False
+    return (
+        type(fields) is dict
+        and all(type(fields.get(name)) in allowed for name, allowed in _RECORD.items())
+        and _is_time(fields["time"])
+        and 0 <= fields["attempt"] < 1 << 53
+    )
+
+
+def is_head(head: Head) -> bool:
+    """Tell whether what a checkpoint says of itself is of the types that one of ours says, or the old manager's."""
+    position = head.position or Position(0, "")
+    return (
+        type(head.phase) is str
+        and (type(head.iteration) is int or not head.number)
+        and type(head.timestamp) is str
+        and type(head.time) in _NUMBER
+        and _is_time(head.time)
+        and type(head.number) is int
+        and type(position.sequence) is int
+        and type(position.chain) is str
+    )
+
+
+def _is_time(seconds: float) -> bool:
+    return -_TIMES < seconds < _TIMES
 
 
 def header() -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,8 +19,19 @@ from milepost.run import load_current
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, Origin, write_manifest
 from milepost.run.session import DIGESTS
-from milepost.run.subject import Subject, held, looked_at, stored_value
+from milepost.run.subject import Subject, entry_named, held, looked_at, stored_value
 from milepost.stores import RunFiles
+
+Fill = Callable[[RunFiles, Manifest, Clock], int]
+
+
+class Point(NamedTuple):
+    """Where a fork begins: a *checkpoint*, an *item* (of a *loop*), or the first *record* not to keep; or the end."""
+
+    checkpoint: str | None = None
+    item: str | None = None
+    loop: str | None = None
+    record: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +53,14 @@ def fork(
     item: str | None = None,
     loop: str | None = None,
     record: int | None = None,
+    run: str | None = None,
     clock: Clock | None = None,
 ) -> Forked:
     """Begin a new run of *phase* with what its run had up to some point. The next attempt of the job goes on there.
 
-    Exactly one point is named. A process that is killed leaves either the old run or the fork as the phase's run,
-    whole; the old one stays under ``runs/``.
+    Exactly one point is named; only where *run* is a `Phase`'s may there be none, which keeps all of it. A process
+    that is killed leaves either the old run or the fork as the phase's run, whole; the old one stays under
+    ``runs/``.
 
     Args:
         root: The checkpoint folder.
@@ -56,6 +69,7 @@ def fork(
         item: The key of an item: all before its first result is kept, and it runs again with all that came later.
         loop: The name of that item's loop, where several loops know the key.
         record: The number of the first record that is not kept.
+        run: A run that was set aside, to fork from instead of the phase's own.
         clock: The clock.
 
     Raises:
@@ -64,45 +78,50 @@ def fork(
         DamageError: The run is damaged; repair it first.
         StorageError: The medium refused.
     """
-    if sum(point is not None for point in (checkpoint_name, item, record)) != 1:
+    point = Point(checkpoint_name, item, loop, record)
+    if sum(one is not None for one in (checkpoint_name, item, record)) != 1 and (run is None or any(point)):
         raise InvalidArgument(f"{phase}: name one point to fork from: a checkpoint, an item, or a record.")
     clock = clock or SystemClock()
-    with looked_at(root, phase) as subject:  # a wrong point is told without a lock, and nothing is touched
-        done = _done_already(subject, checkpoint_name, item, record)
-        if done is None:
-            _point_of(subject, checkpoint_name, item, loop, record)
+    with looked_at(root, phase) as own, looked_at(root, phase, run) as source:
+        done = _done_already(own, point) if run is None else None
+        if done is None:  # a wrong point is told without a lock, and nothing is touched
+            _point_of(source, point)
     with held(root, phase, clock) as subject:
         if done is not None:
             return done
         sweep(subject.store)
-        origin, fill = _point_of(subject, checkpoint_name, item, loop, record)
-        keeper = subject.keeper or MANAGER_KEEPER
-        run = subject.store.folder.files.token()
-        manifest = Manifest(run, phase, clock.now(), keeper=keeper, origin=origin)
-        old = subject.manifest or named(subject, origin.run, clock)
-        with staged(subject.store, manifest) as (folder, store):
-            store.recover(run, known=True)
-            records = fill(store, manifest, clock)
-        before = set(_folders(subject.store))
-        take_over(subject.store, old, folder)
-        (aside,) = set(_folders(subject.store)) - before or {old.run}
-        return Forked(phase, run, origin._asdict(), records, aside)
+        with looked_at(root, phase, run) as source:
+            return _forked(subject, *_point_of(source, point), clock)
 
 
-Fill = Callable[[RunFiles, Manifest, Clock], int]
+def _forked(subject: Subject, origin: Origin, fill: Fill, clock: Clock) -> Forked:
+    """Make the fork and let it take its place."""
+    keeper = PHASE_KEEPER if origin.checkpoint is None else MANAGER_KEEPER
+    run = subject.store.folder.files.token()
+    manifest = Manifest(run, subject.phase, clock.now(), keeper=keeper, origin=origin)
+    old = subject.manifest or named(subject, origin.run, clock)
+    with staged(subject.store, manifest) as (folder, store):
+        store.recover(run, known=True)
+        records = fill(store, manifest, clock)
+    before = set(_folders(subject.store))
+    take_over(subject.store, old, folder)
+    (aside,) = set(_folders(subject.store)) - before or {old.run}
+    return Forked(subject.phase, run, origin._asdict(), records, aside)
 
 
-def _done_already(subject: Subject, checkpoint_name: str | None, item: str | None, record: int | None) -> Forked | None:
+def _done_already(subject: Subject, point: Point) -> Forked | None:
     """Return the fork that is asked for where a killed process has made it, or begun it, and nothing came since."""
     manifest = subject.manifest
     if manifest is None or manifest.origin is None:
         return None
     origin = manifest.origin
-    if checkpoint_name is not None:
-        named = origin.checkpoint or ""
-        same = named == checkpoint_name or f"_iter{checkpoint_name}.json" in named
+    if point.checkpoint is not None:
+        name = origin.checkpoint or ""
+        same = name == point.checkpoint or f"_iter{point.checkpoint}.json" in name
+    elif point.item is not None:
+        same = origin.item == point.item
     else:
-        same = origin.item == item if item is not None else origin.item is None and origin.sequence + 1 == record
+        same = origin.item is None and origin.sequence + 1 == point.record
     reading = subject.store.read_journal() if same else None
     kept = 1 if origin.checkpoint is not None else origin.sequence
     if reading is None or reading.damage or reading.end.sequence != kept:
@@ -110,12 +129,10 @@ def _done_already(subject: Subject, checkpoint_name: str | None, item: str | Non
     return Forked(subject.phase, manifest.run, origin._asdict(), kept, origin.run)
 
 
-def _point_of(
-    subject: Subject, checkpoint_name: str | None, item: str | None, loop: str | None, record: int | None
-) -> tuple[Origin, Fill]:
+def _point_of(subject: Subject, point: Point) -> tuple[Origin, Fill]:
     """Return where the new run comes from, and what fills it."""
-    if checkpoint_name is not None:
-        return _of_checkpoint(subject, checkpoint_name)
+    if point.checkpoint is not None:
+        return _of_checkpoint(subject, point.checkpoint)
     if subject.keeper != PHASE_KEEPER:
         raise InvalidArgument(
             f"{subject.path}: no milepost.Phase keeps a run here; fork a CheckpointManager's run with a checkpoint."
@@ -125,14 +142,14 @@ def _point_of(
         raise InvalidArgument(f"{subject.path}: this run has no records yet.")
     if reading.damage:
         raise reading.damage[0].error
-    if item is not None:
-        record = _first_result(subject, item, loop)
-    assert record is not None, "one point is named"
+    record = reading.end.sequence + 1 if point.record is None else point.record
+    if point.item is not None:
+        record = _first_result(subject, point.item, point.loop)
     if not 1 <= record <= reading.end.sequence + 1:
         raise InvalidArgument(f"{subject.path}: there is no record {record}; there are {reading.end.sequence}.")
     kept = record - 1
     source = subject.store
-    return Origin(reading.run or "", kept, item=item), lambda store, _, __: _keep(source, store, kept)
+    return Origin(reading.run or "", kept, item=point.item), lambda store, _, __: _keep(source, store, kept)
 
 
 def _keep(source: RunFiles, store: RunFiles, count: int) -> int:
@@ -178,12 +195,7 @@ def _of_checkpoint(subject: Subject, name: str) -> tuple[Origin, Fill]:
         raise InvalidArgument(
             f"{subject.path}: no CheckpointManager keeps checkpoints here; fork from an item or a record."
         )
-    loaded = load_current(subject.store, stored_value)
-    entries = [entry for entry in loaded.entries if name in (entry.name, str(entry.head.iteration))]
-    if not entries:
-        known = ", ".join(str(entry.head.iteration) for entry in loaded.entries[:10]) or "none"
-        raise InvalidArgument(f"{subject.path}: there is no checkpoint {name!r}; iterations: {known}.")
-    entry = entries[0]
+    entry = entry_named(subject, load_current(subject.store, stored_value), name)
     head, metadata, state = stored_parts(entry.name, subject.store.read(entry.name, group_may_write=True))
 
     def fill(store: RunFiles, manifest: Manifest, clock: Clock) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptDocument, InvalidArgument
@@ -32,38 +33,34 @@ class Pruned:
     size_bytes: int
 
 
-def prunable(
-    root: Path,
-    phase: str,
-    *,
-    older_than_hours: float = 0,
-    keep: int = 1,
-    most_checkpoints: int | None = None,
-    clock: Clock | None = None,
-) -> list[Pruned]:
-    """Return what `prune` would remove; changes nothing. See there.
+class Limits(NamedTuple):
+    """What stays: the newest *keep* runs set aside, those younger than *older_than_hours*, so many checkpoints.
+
+    *most_checkpoints* is at least 2, or None for all.
+    """
+
+    older_than_hours: float = 0
+    keep: int = 1
+    most_checkpoints: int | None = None
+
+
+def prunable(root: Path, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
+    """Return what `prune` would remove; changes nothing.
 
     Raises:
         InvalidArgument: There is no such phase, or a number is out of range.
         StorageError: The medium refused.
     """
-    if older_than_hours < 0 or keep < 0 or (most_checkpoints is not None and most_checkpoints < ALWAYS_KEPT):
+    most = limits.most_checkpoints
+    if not limits.older_than_hours >= 0 or limits.keep < 0 or (most is not None and most < ALWAYS_KEPT):
         raise InvalidArgument(
             f"{phase}: ages and counts are at least 0, and at least {ALWAYS_KEPT} checkpoints stay in any case."
         )
     with looked_at(root, phase) as subject:
-        return _going(subject, older_than_hours, keep, most_checkpoints, clock or SystemClock())
+        return _going(subject, limits, clock or SystemClock())
 
 
-def prune(
-    root: Path,
-    phase: str,
-    *,
-    older_than_hours: float = 0,
-    keep: int = 1,
-    most_checkpoints: int | None = None,
-    clock: Clock | None = None,
-) -> list[Pruned]:
+def prune(root: Path, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
     """Remove runs that were set aside, quarantined bytes and surplus checkpoints; return what went.
 
     The phase's own run keeps its journal and its newest two checkpoints whatever is asked.
@@ -71,9 +68,7 @@ def prune(
     Args:
         root: The checkpoint folder.
         phase: The phase's name.
-        older_than_hours: Only runs whose newest record is older than this go.
-        keep: How many of the newest runs stay in any case.
-        most_checkpoints: How many checkpoints stay, at least 2; None for all.
+        limits: What stays.
         clock: The clock that tells ages.
 
     Raises:
@@ -82,10 +77,10 @@ def prune(
         StorageError: The medium refused; what is left is whole.
     """
     clock = clock or SystemClock()
-    prunable(root, phase, older_than_hours=older_than_hours, keep=keep, most_checkpoints=most_checkpoints, clock=clock)
+    prunable(root, phase, limits, clock)
     with held(root, phase, clock) as subject:
         store = subject.store
-        going = _going(subject, older_than_hours, keep, most_checkpoints, clock)
+        going = _going(subject, limits, clock)
         for one in going:
             if one.kind == "run":
                 with store.folder.child(RUNS) as runs:
@@ -118,18 +113,16 @@ def clear(root: Path, phase: str, clock: Clock | None = None) -> int:
         return size
 
 
-def _going(
-    subject: Subject, older_than_hours: float, keep: int, most_checkpoints: int | None, clock: Clock
-) -> list[Pruned]:
-    store, phase = subject.store, subject.phase
-    runs = _old_runs(store, older_than_hours * _SECONDS_PER_HOUR, keep, clock.now()) + half_made(store)
+def _going(subject: Subject, limits: Limits, clock: Clock) -> list[Pruned]:
+    store, phase, now = subject.store, subject.phase, clock.now()
+    runs = _old_runs(store, limits.older_than_hours * _SECONDS_PER_HOUR, limits.keep, now) + half_made(store)
     going = [Pruned(phase, "run", name, _size_of_run(store, name)) for name in runs]
     names = [name for name in store.names() if name.endswith(QUARANTINE_SUFFIX)]
     going += [Pruned(phase, "quarantine", name, _size_of_file(store, name)) for name in names]
-    if most_checkpoints is not None and subject.keeper == MANAGER_KEEPER:
+    if limits.most_checkpoints is not None and subject.keeper == MANAGER_KEEPER:
         loaded = load_current(store, stored_value)
         kept = [Kept(entry.name, entry.head.time) for entry in loaded.entries]
-        beyond = [] if loaded.damage else surplus(kept, most=most_checkpoints, ttl_seconds=None, now=clock.now())
+        beyond = [] if loaded.damage else surplus(kept, most=limits.most_checkpoints, ttl_seconds=None, now=now)
         going += [Pruned(phase, "checkpoint", name, _size_of_file(store, name)) for name in beyond]
     return going
 

@@ -102,6 +102,9 @@ def _verified(tape: Tape) -> list[RunFacts]:
             _verify_member(tape, entry, runs)
     if contents is None:
         raise tape.wrong("its manifest is missing: it is cut off")
+    own = [run.facts.phase for run in runs if run.facts.aside is None]
+    if len(set(own)) < len(own):
+        raise tape.wrong("a phase is in it twice")
     for run in runs:
         if run.count != run.facts.records or (run.count and run.position.chain != run.facts.chain):
             raise tape.wrong("a journal does not end where it is said to end")
@@ -139,6 +142,8 @@ def _verify_member(tape: Tape, entry: Entry, runs: list[_Run]) -> None:
             head = decode(member.name, data, lambda _: None).head
             if head.run not in (None, run.facts.run) or run.facts.keeper == PHASE_KEEPER:
                 raise tape.wrong(f"{member.name} belongs to another run")
+            if not archive.is_head(head):
+                raise tape.wrong(f"{member.name} does not say what a checkpoint says")
 
 
 def _verify_journal(tape: Tape, entry: Entry, run: _Run) -> None:
@@ -148,6 +153,8 @@ def _verify_journal(tape: Tape, entry: Entry, run: _Run) -> None:
         count, run.position = follow_all(lines, before)
         if count < len(lines):
             raise tape.wrong(f"record {run.count + count + 1} of {entry.name} is not what was written")
+        if not all(map(archive.is_record, lines)):
+            raise tape.wrong(f"{entry.name} holds lines that are no records")
         spelled, _ = encode_lines(map(decode_line, lines), before)
         if any(one != line + b"\n" for one, line in zip(spelled, lines, strict=True)):
             raise tape.wrong(f"{entry.name} holds records that are spelled in another way")

@@ -25,8 +25,13 @@ def call_with(function: Callable[..., Any], positional: Sequence[Any], config: A
         if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and name != "config"
     ]
     given = positional if takes_all else positional[: len(places)]
-    takes_config = "config" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    return function(*given, **({"config": config} if takes_config else {}))
+    return function(*given, **({"config": config} if takes_config(function) else {}))
+
+
+def takes_config(function: Callable[..., Any]) -> bool:
+    """Tell whether *function* takes ``config=``."""
+    parameters = inspect.signature(function).parameters
+    return "config" in parameters or any(one.kind is one.VAR_KEYWORD for one in parameters.values())
 
 
 def needs_outputs(function: Any) -> bool:
@@ -61,7 +66,7 @@ def params_of(node: Node, config: Any) -> Any:
         return call_given_config(node.params, config)
     if node.params is not None:
         return node.params
-    return config if "config" in inspect.signature(node.function).parameters else None
+    return config if takes_config(node.function) else None
 
 
 def inputs_of(node: Node, config: Any) -> Sequence[str | Path]:

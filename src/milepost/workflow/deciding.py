@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import xxhash
 
+from milepost.errors import DuplicateKey
 from milepost.phase.changes import Description, changes_between, upstream_between
 from milepost.phase.digests import Digests
 from milepost.phase.keys import key_of
 from milepost.phase.settings import OnChange, Settings
 from milepost.phase.work import DeclaredItems
+from milepost.records import digest
 from milepost.run.index import Group, short
 from milepost.workflow.looking import Look
 
@@ -46,6 +48,7 @@ class ReasonKind(StrEnum):
     ITEM_NEW = "item new"
     ITEM_CHANGED = "item changed"
     ITEM_REMOVED = "item removed"
+    ITEM_SET = "other items, or in another order"
     PARAMETER = "parameter changed"
     INPUT = "input changed"
     CODE = "code changed"
@@ -90,13 +93,18 @@ class Items:
 
 @dataclass
 class Decision:
-    """What is to become of one phase. *items* is None where they are not declared or cannot be known yet."""
+    """What is to become of one phase.
+
+    *items* is None where they are not declared or cannot be known yet; *made_of* says which items and upstream
+    outputs a result would be made of.
+    """
 
     action: Action
     reasons: list[Reason] = field(default_factory=list)
     items: Items | None = None
     output_digest: str | None = None
     kept: list[Reason] = field(default_factory=list)
+    made_of: str = ""
 
 
 class Wish(NamedTuple):
@@ -132,11 +140,22 @@ def decide(
     digests = Digests(look, settings.clock)
     now = digests.description(settings)
     counted = compare_items(look.index.group(None), items, digests) if items is not None else None
-    decision = _decide(look, settings, now, upstream, counted, ttl_hours=ttl_hours, wish=wish)
-    decision.items = counted
-    if decision.action in (Action.START, Action.AGAIN) and counted is not None and items is not None:
+    made_of = result_of(counted, settings)
+    decision = _decide(look, settings, now, upstream, counted, made_of, ttl_hours=ttl_hours, wish=wish)
+    decision.items, decision.made_of = counted, made_of
+    if decision.action is Action.AGAIN and items is not None:
         decision.items = compare_items(Group(), items, digests)
     return decision
+
+
+def result_of(items: Items | None, settings: Settings) -> str:
+    """Return what a result is made of beside the loops' records: digests of the declared items and of the upstream.
+
+    It stands as the key of the `completed` record, so that a finished phase is judged without entering its body.
+    """
+    upstream = settings.within.upstream if settings.within is not None else {}
+    named = "\n".join(f"{name}={output}" for name, output in upstream.items())
+    return f"{'' if items is None else items.identity}:{digest(named.encode()) if upstream else ''}"
 
 
 def _decide(
@@ -145,6 +164,7 @@ def _decide(
     now: Description,
     upstream: Mapping[str, str | None],
     items: Items | None,
+    made_of: str,
     *,
     ttl_hours: float | None,
     wish: Wish,
@@ -170,7 +190,7 @@ def _decide(
     if ttl_hours is not None and settings.clock.now() - look.completed_at > ttl_hours * _SECONDS_PER_HOUR:
         age = (settings.clock.now() - look.completed_at) / _SECONDS_PER_HOUR
         return Decision(Action.AGAIN, [Reason(ReasonKind.EXPIRED, "", f"{ttl_hours:g} h", f"{age:.1f} h")], kept=kept)
-    again = [*_stale_items(items, look), *_altered_outputs(look)]
+    again = [*_stale_result(items, look, made_of), *altered_outputs(look)]
     if again:
         return Decision(Action.RESUME, again, kept=kept)
     return Decision(Action.REUSE, output_digest=look.output_digest, kept=kept)
@@ -189,6 +209,8 @@ def compare_items(group: Group, items: DeclaredItems, digests: Digests) -> Items
     seen: set[str] = set()
     for item in items:
         key = key_of(item, items.key)
+        if key in seen:
+            raise DuplicateKey(f"two declared items have the key {key!r}. Give each its own with key=.")
         given = of_item(item)
         identity.update(f"{key}\0{given or ''}\n".encode())
         seen.add(key)
@@ -206,14 +228,20 @@ def compare_items(group: Group, items: DeclaredItems, digests: Digests) -> Items
     return found
 
 
-def _stale_items(items: Items | None, look: Look) -> list[Reason]:
-    """Return what of the items a finished phase's result no longer tells."""
-    if items is None:
-        failed = [key for group in look.index.loops.values() for key in group.failed]
-        return [Reason(ReasonKind.FAILED, key) for key in failed]
-    if items.identity == look.declared and not items.failed:
-        return []
-    return _of_items(items, look)
+def _stale_result(items: Items | None, look: Look, made_of: str) -> list[Reason]:
+    """Return what a finished phase's result does not tell: other items, outputs that changed since, failures."""
+    failed = [Reason(ReasonKind.FAILED, key) for key in look.failed_since()]
+    if look.declared == made_of:
+        return failed
+    identity, _, upstream = made_of.partition(":")
+    stored, _, before = (look.declared or "").partition(":")
+    found: list[Reason] = []
+    if identity != stored:
+        found = [one for one in _of_items(items, look) if one.kind is not ReasonKind.FAILED]
+        found = found or [Reason(ReasonKind.ITEM_SET)]
+    if upstream != before:
+        found.append(Reason(ReasonKind.UPSTREAM))  # accepted by an attempt that did not come to its end
+    return [*failed, *(found or [Reason(ReasonKind.UNFINISHED)])]
 
 
 def _of_items(items: Items | None, look: Look) -> list[Reason]:
@@ -229,7 +257,7 @@ def _of_items(items: Items | None, look: Look) -> list[Reason]:
     return [Reason(kind, key) for kind, keys in kinds for key in keys]
 
 
-def _altered_outputs(look: Look) -> list[Reason]:
+def altered_outputs(look: Look) -> list[Reason]:
     """Return a reason for each file that the phase declared as written and that is not there as it was."""
     recorded = look.outputs()
     if not recorded:
@@ -241,7 +269,7 @@ def _altered_outputs(look: Look) -> list[Reason]:
     for output in recorded:
         if not Path(output.path).exists():
             found.append(Reason(ReasonKind.OUTPUT, output.path, "written", "missing"))
-        elif (now := item_digest(Path(output.path), files)) != output.digest:
+        elif (now := item_digest(Path(output.path), files) or "") != output.digest:
             found.append(Reason(ReasonKind.OUTPUT, output.path, output.digest[:12], now[:12]))
     return found
 

@@ -15,6 +15,9 @@ from milepost.run import root_of
 from milepost.workflow.calling import inputs_of, params_of
 from milepost.workflow.graph import Node
 
+ORDER = "(order)"
+"""Stands among the upstream outputs of a phase for their order."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -78,6 +81,8 @@ def within_of(
 ) -> Within:
     """Return what the workflow tells one of its phases; an upstream output that is not known yet is left out."""
     known = {name: digest for name, digest in upstream.items() if digest is not None}
+    if len(node.after) > 1:  # the body gets the outputs in this order
+        known[ORDER] = ", ".join(node.after)
     return Within(
         workflow, known, keeps_items=node.keeps_items, fresh=fresh, only_failed=only_failed, declared=declared
     )

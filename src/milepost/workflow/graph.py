@@ -52,6 +52,22 @@ class Graph:
             raise InvalidArgument(f"workflow {self._workflow!r}: phase {node.name!r} is declared twice.")
         self.nodes[node.name] = node
 
+    def name_of(self, phase: str | Callable[..., Any]) -> str:
+        """Return the name of a phase that is given by its name or by its body.
+
+        Raises:
+            InvalidArgument: No phase has that body, or more than one.
+        """
+        if isinstance(phase, str):
+            return phase
+        names = [node.name for node in self.nodes.values() if node.function is phase]
+        if len(names) != 1:
+            raise InvalidArgument(
+                f"workflow {self._workflow!r}: after={phase!r} is the body of {len(names)} phases; give the phase's "
+                "name, or declare it before."
+            )
+        return names[0]
+
     def order(self) -> list[Node]:
         """Return every phase behind those it builds on, else as declared.
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable
+from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable, StaleState
 from milepost.fs import current
 from milepost.phase.changes import Description, described
 from milepost.phase.outputs import Output, output_digest, recorded_outputs
+from milepost.phase.steps import Steps
+from milepost.phase.work import Ambiguous
 from milepost.records import Record
 from milepost.run import Place
 from milepost.run.index import Index
@@ -21,8 +23,9 @@ from milepost.run.reading import ReadSession
 class Look:
     """A run as its journal had it. *session* is None where there is none."""
 
-    def __init__(self, session: ReadSession | None) -> None:
-        """Hold what *session* read."""
+    def __init__(self, session: ReadSession | None, phase: str = "") -> None:
+        """Hold what *session* read of *phase*."""
+        self.phase = phase
         self.session = session
         self.index = session.index if session is not None else Index()
 
@@ -36,9 +39,9 @@ class Look:
             StorageError: The medium refused.
         """
         try:
-            return cls(ReadSession.opened(Place(current(), root, phase)))
+            return cls(ReadSession.opened(Place(current(), root, phase)), phase)
         except InvalidArgument:
-            return cls(None)
+            return cls(None, phase)
 
     @property
     def is_empty(self) -> bool:
@@ -57,8 +60,21 @@ class Look:
 
     @property
     def declared(self) -> str | None:
-        """The digest of the declared items that the result was made of."""
+        """What the result was made of: the digests of the declared items and of the upstream outputs."""
         return self._completed().key if self.is_complete else None
+
+    def failed_since(self) -> list[str]:
+        """Return the items that failed in the attempt that made the result, or later.
+
+        What failed earlier was no item of that attempt any more, else it would have been tried again.
+        """
+        attempt = self._completed().attempt
+        return [
+            key
+            for group in self.index.loops.values()
+            for key, failure in group.failed.items()
+            if self._record(failure.sequence).attempt >= attempt
+        ]
 
     @property
     def output_digest(self) -> str | None:
@@ -79,6 +95,23 @@ class Look:
         assert self.session is not None, "a complete run was read"
         return self.session.value(self.index.completed)
 
+    def result_of(self, digest: str) -> Any:
+        """Return the result of that *digest*.
+
+        Raises:
+            StaleState: It is gone, or another one by now.
+        """
+        if not self.is_complete or self.output_digest != digest:
+            raise StaleState(
+                f"{self.phase}: its result is not the one that this run knows of; another process cleared the phase or "
+                "ran it meanwhile. Run the workflow again."
+            )
+        return self.result()
+
+    def ambiguous(self) -> list[Ambiguous]:
+        """Return the paid calls that were sent and not answered."""
+        return Steps.listed(self.session) if self.session is not None else []
+
     def outputs(self) -> list[Output]:
         """Return the files that the phase declared as written."""
         return recorded_outputs(self.session) if self.session is not None else []
@@ -89,8 +122,24 @@ class Look:
             self.session.close()
 
     def _completed(self) -> Record:
-        assert self.session is not None, "a complete run was read"
-        return self.session.record(self.index.completed)
+        return self._record(self.index.completed)
+
+    def _record(self, sequence: int) -> Record:
+        assert self.session is not None, "a run was read"
+        return self.session.record(sequence)
+
+
+def finished_digest(look: Look, phase: str) -> str:
+    """Return the digest of the output of a *phase* that a run leaves out.
+
+    Raises:
+        InvalidArgument: It is not finished.
+    """
+    if not look.is_complete:
+        raise InvalidArgument(
+            f"phase {phase!r} is not finished, and this run leaves it out; run it first, or lift the limit."
+        )
+    return str(look.output_digest)
 
 
 def strangers(root: Path, workflow: str, known: set[str]) -> list[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 
 class Outputs(Mapping[str, Any]):
-    """The output of each phase, by name. *ran*, *reused* and *left* say what became of the phases of this run.
+    """The output of each phase, by name, in the order of the workflow; read and decoded when it is asked for.
 
-    *left* maps a phase that did not run to the reason.
+    *ran* and *reused* name the phases of this run in the order in which they ended, *left* maps a phase that did not
+    run to the reason.
     """
 
-    def __init__(self) -> None:
-        """Hold none yet."""
+    def __init__(self, order: Iterable[str] = ()) -> None:
+        """Hold none yet; *order* is that of the phases."""
+        self._order = list(order)
         self.ran: list[str] = []
         self.reused: list[str] = []
         self.left: dict[str, str] = {}
@@ -24,6 +26,11 @@ class Outputs(Mapping[str, Any]):
         """Know the output of *phase*: where its value is had, and its digest."""
         self._values[phase] = value
         self._digests[phase] = digest
+
+    def drop(self, phase: str) -> None:
+        """Know no output of *phase* any more."""
+        del self._values[phase], self._digests[phase]
+        self.ran.remove(phase)
 
     def digest(self, phase: str) -> str:
         """Return the digest of a phase's output.
@@ -41,8 +48,11 @@ class Outputs(Mapping[str, Any]):
         """
         return self._values[phase]()
 
+    def __contains__(self, phase: object) -> bool:
+        return phase in self._values  # not by reading it, which the inherited one does
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter([name for name in self._order if name in self._values])
 
     def __len__(self) -> int:
         return len(self._values)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from milepost.phase.work import Ambiguous
 from milepost.workflow.calling import items_of, needs_outputs
 from milepost.workflow.deciding import Action, Decision, Items, Reason, ReasonKind, Wish, decide
 from milepost.workflow.frame import Frame, within_of
 from milepost.workflow.graph import Node, upstream_of
-from milepost.workflow.looking import Look, strangers
+from milepost.workflow.looking import Look, finished_digest, strangers
 
 
 @dataclass
 class PhasePlan:
     """What a run would do with one phase.
 
-    *items* is None where they are unknown: the phase declares none, or a phase before it runs first. *done* counts
-    the results of its last attempt. *seconds* and *cost_usd* are estimated from the recorded history, None where there
-    is none to go by.
+    *ambiguous* lists the paid calls that were sent and not answered, which a run makes again with the same id, unless
+    the body says otherwise. *items* is None where they are unknown: the phase declares none, or a phase before it runs
+    first. *done* counts the results of its last attempt. *seconds* and *cost_usd* are estimated from the recorded
+    history, None where there is none to go by.
     """
 
     phase: str
@@ -30,6 +32,7 @@ class PhasePlan:
     failed: int = 0
     seconds: float | None = None
     cost_usd: float | None = None
+    ambiguous: list[Ambiguous] = field(default_factory=list)
 
 
 @dataclass
@@ -88,11 +91,13 @@ def _plan_phase(frame: Frame, node: Node, digests: dict[str, str | None], wish: 
     look = Look.at(frame.root, node.name) if settings.enabled else Look(None)
     try:
         is_known = not needs_outputs(node.items) or all(one is not None for one in upstream.values())
-        values = [_stored(frame, name) for name in node.after] if is_known and needs_outputs(node.items) else []
+        values: list[object] = []
+        if is_known and needs_outputs(node.items):
+            values = [_stored(frame, name, str(upstream[name])) for name in node.after]
         items = items_of(node, values, frame.config) if is_known else None
         decision = decide(look, settings, upstream, items, ttl_hours=node.ttl_hours, wish=wish)
         digests[node.name] = decision.output_digest if decision.action is Action.REUSE else None
-        seconds, cost_usd = estimate(look, decision)
+        seconds, cost_usd = estimate(look, decision, keeps_items=node.keeps_items)
         return PhasePlan(
             phase=node.name,
             action=decision.action,
@@ -104,12 +109,13 @@ def _plan_phase(frame: Frame, node: Node, digests: dict[str, str | None], wish: 
             failed=look.index.failed,
             seconds=seconds,
             cost_usd=cost_usd,
+            ambiguous=look.ambiguous() if decision.action is Action.RESUME else [],
         )
     finally:
         look.close()
 
 
-def estimate(look: Look, decision: Decision) -> tuple[float | None, float | None]:
+def estimate(look: Look, decision: Decision, *, keeps_items: bool = False) -> tuple[float | None, float | None]:
     """Return the seconds and US dollars that a phase would take, by its recorded history; None where there is none.
 
     An item is taken to cost what the recorded ones cost on average. They are taken to run as many at once as before:
@@ -118,7 +124,7 @@ def estimate(look: Look, decision: Decision) -> tuple[float | None, float | None
     if decision.action is Action.REUSE:
         return 0.0, 0.0
     tally = look.index.tally
-    to_run = _to_run(decision)
+    to_run = _to_run(decision, keeps_items=keeps_items)
     if to_run is not None:
         if not tally.items:
             return (0.0, 0.0) if not to_run else (None, None)
@@ -130,27 +136,28 @@ def estimate(look: Look, decision: Decision) -> tuple[float | None, float | None
     return None, None
 
 
-def _to_run(decision: Decision) -> int | None:
-    """Return how many items run, None where that is not known."""
+def _to_run(decision: Decision, *, keeps_items: bool) -> int | None:
+    """Return how many items run, None where that is not known; of a phase that waits, how many may."""
     if decision.items is not None:
         starts = decision.action in {Action.AGAIN, Action.STOP}
+        starts = starts or (decision.action is Action.WAIT and not keeps_items)
         return decision.items.total if starts else decision.items.to_run
     failed = [one for one in decision.reasons if one.kind is ReasonKind.FAILED]
     return len(failed) if failed and len(failed) == len(decision.reasons) else None
 
 
-def _finished_digest(frame: Frame, name: str) -> str | None:
+def _finished_digest(frame: Frame, name: str) -> str:
     look = Look.at(frame.root, name)
     try:
-        return look.output_digest
+        return finished_digest(look, name)
     finally:
         look.close()
 
 
-def _stored(frame: Frame, name: str) -> object:
+def _stored(frame: Frame, name: str, digest: str) -> object:
     look = Look.at(frame.root, name)
     try:
-        return look.result()
+        return look.result_of(digest)
     finally:
         look.close()
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Self
 
-from milepost.errors import BudgetReached, Interrupted, InvalidArgument, MilepostError, PhaseFailed, WorkError
+from milepost import codec
+from milepost.errors import BudgetReached, Interrupted, MilepostError, PhaseFailed, Unrecorded, WorkError
 from milepost.events import Event, EventKind
 from milepost.phase.command import again
 from milepost.phase.phase import Phase
 from milepost.phase.retrying import waits
 from milepost.phase.settings import Settings
-from milepost.phase.signals import Signals
+from milepost.phase.signals import Signals, whole
 from milepost.phase.telling import described
 from milepost.workflow.calling import call_with, items_of, needs_outputs
-from milepost.workflow.deciding import Action, Decision, ReasonKind, Wish, decide
+from milepost.workflow.deciding import Action, Decision, Reason, ReasonKind, Wish, altered_outputs, decide
 from milepost.workflow.frame import Frame, within_of
 from milepost.workflow.graph import Graph, Node, upstream_of
-from milepost.workflow.looking import Look
+from milepost.workflow.looking import Look, finished_digest
 from milepost.workflow.outcome import Outputs
 
 log = logging.getLogger(__name__)
@@ -34,13 +36,12 @@ class Runner:
 
     def __init__(self, frame: Frame, graph: Graph, nodes: list[Node], wish: Wish) -> None:
         """Run *nodes*, which are in order; what they build on outside of these must be finished."""
-        self.outputs = Outputs()
+        self.outputs = Outputs(node.name for node in graph.order())
         self._frame = frame
         self._graph = graph
         self._nodes = nodes
         self._wish = wish
         self._signals = Signals(frame.name, frame.grace_seconds)
-        self._stopped = False
 
     def run(self, jobs: int) -> Outputs:
         """Run all phases, at most *jobs* side by side, and return their outputs.
@@ -52,25 +53,39 @@ class Runner:
             Interrupted: A signal asked to stop.
             MilepostError: A store refused.
         """
-        self._signals.install()
-        try:
+        whole(Runner.__exit__)
+        with self:
             if jobs == 1:
                 for node in self._nodes:
                     self._check()
                     self._do(node)
             else:
                 self._side_by_side(jobs)
-        finally:
-            self._signals.restore()
         return self.outputs
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
+        self._signals.install()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Give the signals back; one that nobody was told of is told now, whatever error would have hidden it."""
+        self._signals.restore()
+        if self._signals.pending() and (error is None or isinstance(error, Exception)):
+            raise self._interrupted() from error
 
     def _check(self) -> None:
         """Begin no phase once a signal asked to stop."""
         if self._signals.stopping:
-            log.warning(
-                "%s: stopped between two phases; everything recorded is safe. Go on with: %s", self._frame.name, again()
-            )
-            self._signals.check()
+            raise self._interrupted()
+
+    def _interrupted(self) -> Interrupted:
+        """Return what is raised for a signal that came between two phases, and say how to go on."""
+        interrupted = self._signals.interrupted()
+        by = signal.Signals(interrupted.signal_number).name
+        text = "%s: stopped by %s between two phases; everything recorded is safe. Go on with: %s"
+        log.warning(text, self._frame.name, by, again())
+        return interrupted
 
     # --- one phase
 
@@ -118,11 +133,7 @@ class Runner:
         """
         look = Look.at(self._frame.root, name)
         try:
-            if not look.is_complete:
-                raise InvalidArgument(
-                    f"phase {name!r} is not finished, and this run leaves it out; run it first, or lift the limit."
-                )
-            self._put_stored(name, str(look.output_digest))
+            self._put_stored(name, finished_digest(look, name))
         finally:
             look.close()
 
@@ -130,7 +141,7 @@ class Runner:
         def value() -> Any:
             look = Look.at(self._frame.root, name)
             try:
-                return look.result()
+                return look.result_of(digest)
             finally:
                 look.close()
 
@@ -147,7 +158,7 @@ class Runner:
         asked = [one for one in decision.reasons if one.kind in {ReasonKind.FRESH, ReasonKind.EXPIRED}]
         assert settings.within is not None, "a workflow's phase is within it"
         within = settings.within._replace(
-            declared=decision.items.identity if decision.items is not None else None,
+            declared=decision.made_of,
             fresh=str(asked[0]) if asked and decision.action is Action.AGAIN else None,
             only_failed=self._wish.only_failed,
             stop=self._signals.check,
@@ -165,22 +176,48 @@ class Runner:
                 if isinstance(error, MilepostError) and not isinstance(error, WorkError):
                     raise
                 wait_seconds = wait_after(error, tries)
+                if wait_seconds is None and isinstance(error, MilepostError):
+                    raise
                 if wait_seconds is None:
                     raise _failed(node.name, error) from error
                 self._tell_retry(node.name, error)
                 self._wait(wait_seconds)
                 within = within._replace(fresh=None)
+        self._confirm_outputs(node.name, [one for one in decision.reasons if one.kind is ReasonKind.OUTPUT])
 
     def _attempt(self, node: Node, settings: Settings, arguments: list[Any]) -> None:
         with Phase.of(settings) as phase:
-            returned = call_with(node.function, [phase, *arguments], self._frame.config)
-            finished = phase.finish(returned)
+            try:
+                returned = call_with(node.function, [phase, *arguments], self._frame.config)
+            except Unrecorded:
+                if not phase.is_partial:
+                    raise
+                finished = None  # its body asked for the result of all items, and was not to have them
+            else:
+                finished = phase.finish(returned)
         if finished is None:
             self.outputs.left[node.name] = "items of it did not run, because only what failed was to"
             return
-        value, digest = finished
-        self.outputs.put(node.name, lambda: value, digest)
+        stored, digest = finished
+        # Decoded for each reader: what one phase changes in it, another must not see, for a resumed run would not.
+        self.outputs.put(node.name, lambda: codec.decode(stored) if settings.enabled else stored, digest)
         self.outputs.ran.append(node.name)
+
+    def _confirm_outputs(self, name: str, missed: list[Reason]) -> None:
+        """Refuse a phase that was entered because outputs were missing and did not write them again."""
+        if not missed or name in self.outputs.left:
+            return
+        look = Look.at(self._frame.root, name)
+        try:
+            still = [str(one) for one in altered_outputs(look)]
+        finally:
+            look.close()
+        if still:
+            self.outputs.drop(name)
+            raise PhaseFailed(
+                f"{name}: its body ran to its end, and did not write again: {'; '.join(still)}. Items that are "
+                f"done are not worked on again; to do all of it anew, run the phase {name!r} alone and fresh."
+            )
 
     def _tell_retry(self, name: str, error: Exception) -> None:
         log.warning("%s: failed and is tried again: %s", name, described(error))
@@ -214,7 +251,7 @@ class Runner:
             else:
                 ended.put((node, None))
 
-        while sorter.is_active() or running or waiting:
+        while sorter.is_active():
             waiting += self._graph.ready(sorter)
             while waiting and running < jobs and not errors and not self._signals.stopping:
                 running += 1
@@ -231,7 +268,10 @@ class Runner:
                 errors.append(error)
             else:
                 sorter.done(node.name)
-        self._check()
+        if self._signals.stopping:
+            told = any(isinstance(one, Interrupted) for one in errors)
+            errors = [one for one in errors if not isinstance(one, Interrupted)]
+            errors.append(self._signals.interrupted() if told else self._interrupted())
         _raise_first(errors)
 
 
@@ -244,10 +284,8 @@ def _raise_first(errors: Iterable[BaseException]) -> None:
         raise ranked[0]
 
 
-def _failed(name: str, error: Exception) -> Exception:
+def _failed(name: str, error: Exception) -> PhaseFailed:
     """Return what is raised for a body that raised."""
-    if isinstance(error, MilepostError):
-        return error
     return PhaseFailed(
         f"{name}: {described(error)}. Everything recorded is safe; correct the cause and run the same command again to "
         f"go on: {again()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -142,7 +142,9 @@ class Workflow:
         """
 
         def declare(body: Body) -> Body:
-            self._graph.add(_node(body, **options))
+            after = options.get("after", ())
+            before = [after] if isinstance(after, str) or callable(after) else list(after)
+            self._graph.add(_node(body, **options | {"after": [self._graph.name_of(one) for one in before]}))
             return body
 
         return declare if function is None else declare(function)
@@ -277,7 +279,8 @@ def _node(
     body: Callable[..., Any],
     *,
     name: str | None = None,
-    after: str | Callable[..., Any] | Sequence[str | Callable[..., Any]] = (),
+    after: Sequence[str] = (),
+    items: Callable[..., Iterable[Any]] | Iterable[Any] | None = None,
     code: Sequence[Callable[..., Any]] = (),
     upstream: str = "restart",
     retries: int = 0,
@@ -302,11 +305,11 @@ def _node(
         check_limit(limit, value)
     if options.get("on_change") is not None:
         on_change_of(options["on_change"], None)
-    before = [after] if isinstance(after, str) or callable(after) else list(after)
     return Node(
         name=named,
         function=body,
-        after=tuple(one if isinstance(one, str) else one.__name__ for one in before),
+        after=tuple(after),
+        items=list(items) if isinstance(items, Iterator) else items,  # it can be gone through only once
         code=tuple(code),
         keeps_items=upstream == "keep_items",
         retries=retries,

@@ -22,6 +22,7 @@ CHOSEN = (
     "save-10KB",
     "load-10KB",
     "resume-2000",
+    "look-1000000",
     "four-processes",
 )
 
@@ -31,7 +32,9 @@ def tiny(name: str) -> Workload:
     [workload] = [one for one in WORKLOADS if one.name == name]
     settings = {key: SMALL.get(key, value) for key, value in workload.settings.items()}
     contenders = tuple(
-        one for one in workload.contenders if one.environment is None and one.name.startswith(("floor", "Milepost"))
+        one
+        for one in workload.contenders
+        if one.environment is None and one.name.startswith(("floor", "Milepost", "milepost"))
     )
     return replace(workload, settings=settings, contenders=contenders)
 

@@ -120,6 +120,23 @@ def test_a_fork_of_a_fork_keeps_both(tmp_path: Path) -> None:
     assert len(run("list", "--dir", tmp_path, "--json").json[0]["runs"]) == 2
 
 
+def test_a_run_that_was_set_aside_comes_back(tmp_path: Path) -> None:
+    """A fork can start from a run below runs/: whole, from an item on, or from a checkpoint."""
+    job(tmp_path)
+    managed(tmp_path)
+    old = run("fork", "items", "--dir", tmp_path, "--from-item", "b", "--json").json["set_aside"]
+    run("fork", "items", "--dir", tmp_path, "--run", old)
+    assert job(tmp_path) == []
+    run("fork", "items", "--dir", tmp_path, "--run", old, "--from-item", "d")
+    assert job(tmp_path) == ["d"]
+    states = run("fork", "states", "--dir", tmp_path, "--checkpoint", "1", "--json").json["set_aside"]
+    run("fork", "states", "--dir", tmp_path, "--run", states, "--checkpoint", "3")
+    assert run("show", "states", ".state.books", "--dir", tmp_path).json == [0, 1, 2]
+    assert "fork a CheckpointManager" in run("fork", "states", "--dir", tmp_path, "--run", states, code=2).err
+    assert "there is no run" in run("fork", "items", "--dir", tmp_path, "--run", "zz", code=2).err
+    assert len(run("list", "--dir", tmp_path, "--json").json[0]["runs"]) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

@@ -73,6 +73,18 @@ def test_plan_of_a_changed_parameter_tells_old_and_new(tmp_path: Path) -> None:
     assert "--on-change keep" in text
 
 
+def test_plan_names_a_call_that_nobody_knows_about_with_its_price(tmp_path: Path) -> None:
+    """A paid call that was sent and not answered stands in the plan with its price and id."""
+    shelf = Shelf(tmp_path)
+    run("plan", shelf.edit("lambda call_id: text.upper()", "lambda call_id: _die()"))
+    shelf.file.write_text(shelf.file.read_text() + "\n\ndef _die():\n    raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        Shelf.load(shelf.file).run()
+    (read, _) = run("plan", shelf.target, "--json").json["phases"]
+    assert [(call["key"], call["cost_usd"]) for call in read["ambiguous"]] == [("ask:a:alpha", 0.25)]
+    assert "call 'ask:a:alpha' was sent and not answered ($0.25)" in run("plan", shelf.target).out
+
+
 def test_plan_changes_nothing(tmp_path: Path) -> None:
     """Planning leaves every file as it was, before a first run and after one."""
     shelf = Shelf(tmp_path)

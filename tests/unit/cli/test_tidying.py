@@ -46,9 +46,9 @@ def test_age_is_that_of_the_newest_record(tmp_path: Path) -> None:
     """Only runs whose newest record is older than asked go, whatever the files' times say."""
     aside = with_three_runs(tmp_path)
     at = Clock(NOW + 2.5 * HOUR)
-    going = upkeep.prunable(tmp_path, "items", older_than_hours=1, keep=0, clock=at)
+    going = upkeep.prunable(tmp_path, "items", upkeep.Limits(1, 0), at)
     assert {one.name for one in going} == set(aside[:2])
-    assert upkeep.prunable(tmp_path, "items", older_than_hours=9, keep=0, clock=at) == []
+    assert upkeep.prunable(tmp_path, "items", upkeep.Limits(9, 0), at) == []
 
 
 def test_nothing_goes_unasked(tmp_path: Path) -> None:

@@ -199,8 +199,11 @@ def test_each_check_finds_something(root: Path) -> None:
         "_journal",
         "_checkpoints",
         "_documents",
+        "_receipt",
         "_witness",
     ]
+    job(root, "finished")
+    flipped(root / "finished" / "receipt.json", 40)
     (root / "items" / "digests.json").write_text("{}\n")
     flipped(root / "items" / "run.json", 30)
     flipped(root / "states" / "journal_000001.jsonl", 4200)
@@ -209,4 +212,4 @@ def test_each_check_finds_something(root: Path) -> None:
     found = [
         finding["check"] for one in run("verify", "--dir", root, "--json", code=65).json for finding in one["findings"]
     ]
-    assert {"manifest", "documents", "journal", "checkpoints"} <= set(found)
+    assert {"manifest", "documents", "journal", "checkpoints", "receipt"} <= set(found)
