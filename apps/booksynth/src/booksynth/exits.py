@@ -37,7 +37,15 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
     import milepost
     from booksynth.interrupts import Interrupted
     from booksynth.request import InputError
-    from milepost.errors import Changed, ConfigError, ContentionError, DamageError, StorageError, UsageError
+    from milepost.errors import (
+        Changed,
+        ConfigError,
+        ContentionError,
+        DamageError,
+        PhaseFailed,
+        StorageError,
+        UsageError,
+    )
 
     try:
         yield
@@ -50,11 +58,20 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
     except Interrupted as stop:
         leave(f"stopped by {stop}; {kept()}\n  {resume()}", stop.exit_code)
     except milepost.Interrupted as stop:
-        leave(f"{stop}; {kept()}\n  {resume()}", 128 + stop.signal_number)
+        leave(f"{str(stop).rstrip('.')}; {kept()}\n  {resume()}", 128 + stop.signal_number)
     except BrokenPipeError:
-        # Whoever read the output has left; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(PIPE) from None
+        raise typer.Exit(_reader_left()) from None
+    except PhaseFailed as error:
+        # What a phase tells is printed while it runs, so a reader who left ends the phase.
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise typer.Exit(_reader_left()) from None
+        raise
+
+
+def _reader_left() -> int:
+    # Python would complain once more at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return PIPE
 
 
 def resume() -> str:

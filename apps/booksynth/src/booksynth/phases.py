@@ -124,18 +124,15 @@ def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> d
         digests[name] = _standing(folder, name, "remove it, and it is made anew").digest
         problems.append(Problem(name, "", "edited", "edited by hand since it was made; the edit is used"))
     _tell_edits(folder, outcome)
+    # Milepost remembers a result while the items are as they were. What failed now and what was edited is no item, so
+    # the result is a step of these: one that differs is remembered anew.
     rows = sorted(map(list, map(astuple, problems)))
-    return _as_it_is(phase, {"files": dict(sorted(digests.items())), "problems": rows})
-
-
-def _as_it_is(phase: milepost.Phase, result: dict[str, Any]) -> dict[str, Any]:
-    """Return *result*, made an item of the phase: what failed and what was edited is in it, and is no item by itself.
-
-    Milepost remembers a result while the items are as they were. With this, one that differs is remembered anew.
-    """
-    for _ in phase.each([result], key=lambda _: "result", name="result"):
-        phase.record(None)
+    result: dict[str, Any] = phase.step("result", _analysed, dict(sorted(digests.items())), rows)
     return result
+
+
+def _analysed(files: dict[str, str], problems: list[list[str]]) -> dict[str, Any]:
+    return {"files": files, "problems": problems}
 
 
 def _standing(folder: Path, name: str, advice: str) -> Content:
@@ -223,7 +220,12 @@ def phase_4(
     outcome = outputs.sync(folder, {**files, plans.INDEX: planner.index().encode()})
     phase.output(folder)
     _tell_edits(folder, outcome)
-    return _as_it_is(phase, {"plans": len(rows), "edited": outcome.edited, "orphans": outcome.orphans})
+    result: dict[str, Any] = phase.step("result", _planned, len(rows), outcome.edited, outcome.orphans)
+    return result
+
+
+def _planned(count: int, edited: dict[str, str], orphans: list[str]) -> dict[str, Any]:
+    return {"plans": count, "edited": edited, "orphans": orphans}
 
 
 def _document(folder: Path, sha256: str) -> dict[str, Any]:
