@@ -33,6 +33,7 @@ class Frame:
     seed: int
     clock: Clock
     on_event: Listener | None = None
+    allow_network_filesystem: bool = False
 
     def settings(self, node: Node, within: Within) -> Settings:
         """Return the settings of a phase.
@@ -52,7 +53,7 @@ class Frame:
             enabled=self.enabled,
             grace_seconds=self.grace_seconds,
             seed=self.seed,
-            allow_network_filesystem=False,
+            allow_network_filesystem=self.allow_network_filesystem,
             clock=self.clock,
             on_event=self.on_event,
             max_cost_usd=None,

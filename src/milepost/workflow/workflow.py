@@ -47,6 +47,7 @@ class Workflow:
         enabled: False, or ``MILEPOST_DISABLE=1``, turns all of it into plain calls in memory.
         grace_seconds: How long items in hand may go on after a first signal.
         seed: What `Phase.random` starts from.
+        allow_network_filesystem: Write even where locks and syncs are not sound (NFS and its like).
         on_event: Hears what happens in all phases, as `milepost.events.Event`.
         clock: The clock to go by, for tests.
 
@@ -65,6 +66,7 @@ class Workflow:
         enabled: bool = True,
         grace_seconds: float = 20,
         seed: int = 0,
+        allow_network_filesystem: bool = False,
         on_event: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class Workflow:
         self._enabled = enabled
         self._grace_seconds = grace_seconds
         self._seed = seed
+        self._allow_network_filesystem = allow_network_filesystem
         self._on_event = on_event
         self._clock = clock or SystemClock()
         self._graph = Graph(name)
@@ -273,6 +276,7 @@ class Workflow:
             seed=self._seed,
             clock=self._clock,
             on_event=on_event,
+            allow_network_filesystem=self._allow_network_filesystem,
         )
 
 

@@ -19,8 +19,12 @@ from milepost.errors import (
     PhaseFailed,
     RunLocked,
     StaleState,
+    UnsafeStore,
 )
+from milepost.fs import use
+from milepost.testing import SimulatedDisk
 from milepost.workflow.looking import Look
+from tests.support.flow_machine import ROOT
 from tests.support.flows import PHASES, Job
 
 
@@ -264,6 +268,18 @@ def test_a_body_that_swallows_errors_of_its_items_ends_as_it_says(job: Job) -> N
     job.work = lambda _phase, _key: None
     job.run()
     assert job.diary.keys("gather") == ["b", "c"]
+
+
+def test_a_network_filesystem_is_refused_unless_it_is_allowed() -> None:
+    """A store where locks are not sound is refused with the option that allows it, and a workflow takes that option."""
+    with use(SimulatedDisk((str(ROOT),), filesystem="nfs4")):
+        flow = milepost.Workflow("w", store=ROOT)
+        flow.phase(name="p")(lambda _phase: 1)
+        with pytest.raises(UnsafeStore, match="allow_network_filesystem=True"):
+            flow.run()
+        flow = milepost.Workflow("w", store=ROOT, allow_network_filesystem=True)
+        flow.phase(name="p")(lambda _phase: 1)
+        assert flow.run()["p"] == 1
 
 
 def test_phases_that_went_are_told(job: Job, caplog: pytest.LogCaptureFixture) -> None:

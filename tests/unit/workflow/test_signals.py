@@ -16,6 +16,7 @@ PATIENCE_SECONDS = 60
 JOB = """
 import os, signal, sys, threading, time
 import milepost
+from milepost.phase import signals
 
 class Wish:  # an object that a function asks is no constant of its fingerprint
     def __init__(self, words):
@@ -33,7 +34,10 @@ def here(place):
     if place == wish.where:
         for _ in range(wish.times):
             os.kill(os.getpid(), wish.number)
-            time.sleep(0.3)  # the handler of the main thread runs meanwhile
+            while signals._process.received is None:  # the handler runs in the main thread
+                time.sleep(0.005)
+        if wish.times > 1:
+            time.sleep(50)  # whoever waits for this item waits long
 
 def items():
     here("deciding")
@@ -86,15 +90,18 @@ def run(tmp_path: Path, *words: object, swallow: bool = False) -> subprocess.Com
     )  # fmt: skip
 
 
-def finishes(tmp_path: Path, before: subprocess.CompletedProcess[str]) -> list[str]:
-    """Run the job again to its end, and return the items begun; nothing that was done is among them."""
+def finishes(tmp_path: Path, before: subprocess.CompletedProcess[str], *, unsaid: int = 0) -> list[str]:
+    """Run the job again to its end, and return the items begun; nothing that was done is among them.
+
+    As many as *unsaid* may be recorded whose threads ended before they could say so.
+    """
     again = run(tmp_path, "nowhere", 0, 1)
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.splitlines()[-1] == RESULT
     begun = [line.removeprefix("begun ") for line in again.stdout.splitlines() if line.startswith("begun ")]
     done = [line.removeprefix("done ") for line in before.stdout.splitlines() if line.startswith("done ")]
     assert not set(begun) & set(done)
-    assert len(begun) + len(done) == 7
+    assert len(begun) + len(done) in range(7 - unsaid, 8)
     return begun
 
 
@@ -153,11 +160,10 @@ def test_a_second_signal_leaves_at_once(tmp_path: Path, jobs: int) -> None:
     """The second signal does not wait for the item in hand, and the run goes on from what was recorded."""
     ended = run(tmp_path, "one b", int(signal.SIGINT), jobs, 2)
     assert ended.returncode == 130
-    if jobs == 1:
-        assert "done one b" not in ended.stdout
-        assert len(finishes(tmp_path, ended)) == 6
-    else:
-        assert run(tmp_path, "nowhere", 0, 1).stdout.splitlines()[-1] == RESULT
+    assert "done one b" not in ended.stdout
+    begun = finishes(tmp_path, ended, unsaid=jobs - 1)
+    assert "one b" in begun
+    assert jobs == 2 or len(begun) == 6
 
 
 def test_a_body_that_swallows_the_word_to_stop_is_not_finished(tmp_path: Path) -> None:
