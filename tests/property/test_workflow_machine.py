@@ -22,9 +22,10 @@ from tests.support.phase_machine import Fused, Trouble
 
 KEYS = ["a", "b", "c", "d"]
 ITEMS = st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 9)), max_size=4, unique_by=lambda item: item[0])
-PLACES = st.sampled_from([(phase, key) for phase in PHASES for key in ["", *KEYS]])
+NEW_ITEMS = st.one_of(st.none(), ITEMS)
 ENDS = st.sampled_from([OSError, KeyboardInterrupt])
-DEATHS = st.builds(Trouble, st.integers(1, 120), st.sampled_from(["before", "after"]), st.none())
+MOMENTS = st.one_of(st.integers(1, 12), st.integers(1, 120))
+DEATHS = st.builds(Trouble, MOMENTS, st.sampled_from(["before", "after"]), st.none())
 STATES_TRIED = 30
 
 
@@ -79,16 +80,19 @@ class WorkflowMachine(RuleBasedStateMachine):
     def run(self) -> None:
         self.go()
 
-    @rule(place=PLACES, ending=ENDS)
-    def run_into_an_error(self, place: tuple[str, str], ending: type[BaseException]) -> None:
+    @rule(items=NEW_ITEMS, place=st.integers(1, 9), ending=ENDS)
+    def run_into_an_error(self, items: list[Item] | None, place: int, ending: type[BaseException]) -> None:
+        self.job.items = self.job.items if items is None else items
         self.go(place=place, ending=ending)
 
-    @rule(death=DEATHS)
-    def run_and_die(self, death: Trouble) -> None:
+    @rule(items=NEW_ITEMS, death=DEATHS)
+    def run_and_die(self, items: list[Item] | None, death: Trouble) -> None:
+        self.job.items = self.job.items if items is None else items
         self.go(death=death)
 
-    @rule(death=DEATHS, state=st.integers(0, 1000))
-    def run_and_lose_power(self, death: Trouble, state: int) -> None:
+    @rule(items=NEW_ITEMS, death=DEATHS, state=st.integers(0, 1000))
+    def run_and_lose_power(self, items: list[Item] | None, death: Trouble, state: int) -> None:
+        self.job.items = self.job.items if items is None else items
         self.go(death=death, power=state)
 
     @rule()
@@ -103,27 +107,26 @@ class WorkflowMachine(RuleBasedStateMachine):
     def go(
         self,
         *,
-        place: tuple[str, str] | None = None,
+        place: int | None = None,
         ending: type[BaseException] = OSError,
         death: Trouble | None = None,
         power: int | None = None,
     ) -> Any:
         """Plan, run with the given ending, and compare with the plan and the model."""
         job, model = self.job, self.model
-        expected_fails = job.fails
         files = Fused(self.disk)
         with use(self.disk):
             model.begin(job, self.disk)
             before = self.disk.files()
             plan = job.plan()
             assert self.disk.files() == before, "a plan writes"
-        place_met: list[str] = []
+        met: list[str] = []
 
         def work(phase: str, key: str) -> None:
             if key:
                 model.work(phase, key)
-            if (phase, key) == place:
-                place_met.append(phase)
+            met.append(phase)
+            if len(met) == place:
                 raise ending
 
         job.work = work
@@ -136,7 +139,7 @@ class WorkflowMachine(RuleBasedStateMachine):
                 values = dict(outputs)
             self.endings["whole"] += 1
         except (PhaseFailed, KeyboardInterrupt):
-            assert place_met, "nothing was wrong"
+            assert len(met) == place, "nothing was wrong"
             self.endings["error"] += 1
         except SimulatedCrash:
             self.endings["death"] += 1
@@ -144,7 +147,6 @@ class WorkflowMachine(RuleBasedStateMachine):
             chosen = states[(power or 0) % len(states)]
             self.disk = self.disk.killed() if chosen is None else self.disk.crash(chosen)
         assert model.twice == [], "what was recorded is worked on again"
-        assert job.fails == expected_fails
         self.note_records()
         self.agree(plan, outputs)
         return values
@@ -184,14 +186,14 @@ class KeepingMachine(WorkflowMachine):
         self.job.keeps_items = True
 
 
-SETTINGS = settings(max_examples=25, stateful_step_count=12, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=30, stateful_step_count=15, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("machine", [WorkflowMachine, KeepingMachine])
 def test_a_workflow_does_what_its_model_says(machine: type[WorkflowMachine]) -> None:
     """Through changes, errors and deaths, outputs are those of a fresh run, nothing runs twice, and plans come true."""
     check_machine(machine, settings=SETTINGS)
-    assert min(machine.endings[one] for one in ("whole", "error", "death")) > 0, "every ending is met"
+    assert machine.endings["whole"] > machine.endings["error"] + machine.endings["death"] > 0, machine.endings
 
 
 @pytest.mark.soak
@@ -200,4 +202,4 @@ def test_a_workflow_does_what_its_model_says(machine: type[WorkflowMachine]) -> 
 def test_a_workflow_does_so_for_a_long_time(machine: type[WorkflowMachine]) -> None:
     """The same, with a hundred times the examples."""
     check_machine(machine, settings=settings(SETTINGS, max_examples=2500, stateful_step_count=25))
-    assert min(machine.endings[one] for one in ("whole", "error", "death")) > 0, "every ending is met"
+    assert machine.endings["whole"] > machine.endings["error"] + machine.endings["death"] > 0, machine.endings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +91,7 @@ def show(
     damage: list[str] = []
     document: Any
     if checkpoint is not None:
-        document = asdict(report.checkpoint(root, phase, checkpoint, run))
+        document = _named(report.checkpoint(root, phase, checkpoint, run))
     elif record is not None:
         document = report.record(root, phase, record, run)
     elif item is not None:
@@ -106,14 +106,19 @@ def show(
 def _newest(root: Path, phase: str, run: str | None) -> tuple[Any, list[str]]:
     items = report.items(root, phase, run)
     if items is not None:
-        return asdict(items), []
+        return _named(items), []
     latest, damage = report.latest(root, phase, run)
     complain(*damage)
     if latest is None:
         what = "no intact state is left" if damage else "nothing is saved there"
         complain(f"milepost: {root / phase}: {what}.")
         raise typer.Exit(DAMAGED if damage else USAGE)
-    return asdict(latest), damage
+    return _named(latest), damage
+
+
+def _named(document: report.Items | report.Latest) -> dict[str, Any]:
+    """Return the fields by name; `asdict` would copy all of a large state."""
+    return {field.name: getattr(document, field.name) for field in fields(document)}
 
 
 def diff(
@@ -158,6 +163,8 @@ def check(
     """Check what is stored."""
     kept = verify.read_witnesses(witness) if witness else []
     named = list(dict.fromkeys(phases or [*report.names(root), *(line.phase for line in kept)]))
+    if not named:  # else a wrong folder would count as an intact one
+        raise InvalidArgument(f"{root}: there is no phase in this folder.")
     done: list[verify.Verified] = []
     for phase in named:
         lines = [line for line in kept if line.phase == phase]

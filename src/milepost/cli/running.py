@@ -19,6 +19,7 @@ from milepost.cli.common import (
     DAMAGED,
     DEFAULT_ROOT,
     DIFFERENT,
+    MEDIUM,
     AsJson,
     PhaseNames,
     Root,
@@ -160,7 +161,8 @@ def status(
     problems = [one.problem for one in found if one.problem is not None]
     complain(*problems)
     if problems:
-        raise typer.Exit(DAMAGED)
+        is_damaged = any(one.state is report.RunState.DAMAGED for one in found)
+        raise typer.Exit(DAMAGED if is_damaged else MEDIUM)
 
 
 def _watch(root: Path, phases: list[str], every_seconds: float, *, as_json: bool) -> list[report.PhaseStatus]:

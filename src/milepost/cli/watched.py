@@ -12,7 +12,13 @@ from milepost.cli.common import escaped
 from milepost.cli.live import duration
 from milepost.report import PhaseStatus, RunState
 
-_STYLES = {RunState.RUNNING: "bold", RunState.FINISHED: "green", RunState.STOPPED: "yellow", RunState.UNREADABLE: "red"}
+_STYLES = {
+    RunState.RUNNING: "bold",
+    RunState.FINISHED: "green",
+    RunState.STOPPED: "yellow",
+    RunState.DAMAGED: "red",
+    RunState.UNREADABLE: "red",
+}
 
 
 def status_table(found: Iterable[PhaseStatus]) -> Table:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from milepost.errors import Forked, Interrupted
+from milepost.errors import BudgetReached, Forked, Interrupted
 from milepost.events import EventKind, all_of
 from milepost.fs import current, drill_listener
 from milepost.phase.changes import Makers, settle_run
@@ -277,6 +277,8 @@ def _leave(
         raise interrupted from error
     elif signals.received is not None and error is not None:
         _tell(signals.name, signals.received, done)
+    elif isinstance(error, BudgetReached):
+        log.warning("%s", error)  # an exit says nothing by itself
 
 
 def _tell(name: str, number: int, done: int | None, error: Exception | None = None) -> None:

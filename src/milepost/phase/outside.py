@@ -10,6 +10,7 @@ from milepost.clock import SystemClock
 from milepost.errors import InvalidArgument
 from milepost.fs import current
 from milepost.run import Place, root_of
+from milepost.run.manifest import MANIFEST
 from milepost.stores import Durability
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) ->
     found = place.existing()
     if found is None:
         raise InvalidArgument(f"{place.path}: there is no such phase.")
-    found.close()
+    with found.folder:
+        if not found.has(MANIFEST):
+            raise InvalidArgument(f"{place.path}: there is no run of a milepost.Phase here.")
     session = FolderSession(place, SystemClock(), Durability.POWER, allow_network_filesystem=False)
     try:
         session.recover()

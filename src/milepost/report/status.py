@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from milepost.clock import Clock, SystemClock
-from milepost.errors import InvalidArgument, MilepostError
+from milepost.errors import DamageError, InvalidArgument, MilepostError
 from milepost.records import Kind, Record, Totals, decode_line
 from milepost.report.overview import names
 from milepost.run.index import Index
@@ -24,11 +24,15 @@ from milepost.stores.lock import holder_of
 
 
 class RunState(StrEnum):
-    """What becomes of a run at this moment: a process writes it, it is finished, or it waits to be gone on with."""
+    """What becomes of a run at this moment: a process writes it, it is finished, or it waits to be gone on with.
+
+    `DAMAGED` and `UNREADABLE` (the medium refused) say that nothing can be told.
+    """
 
     RUNNING = "running"
     FINISHED = "finished"
     STOPPED = "stopped"
+    DAMAGED = "damaged"
     UNREADABLE = "unreadable"
 
 
@@ -82,11 +86,14 @@ def status(root: Path, phases: Iterable[str] = (), clock: Clock | None = None) -
 def _status(root: Path, phase: str, now: float) -> PhaseStatus:
     try:
         with looked_at(root, phase) as subject:
+            if subject.keeper is None and subject.manifest is None:
+                raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept in this folder.")
             return _of_phase(subject, now) if subject.keeper == PHASE_KEEPER else _of_manager(subject, now)
     except InvalidArgument:
         raise
     except MilepostError as error:
-        return PhaseStatus(phase, RunState.UNREADABLE, problem=str(error))
+        state = RunState.DAMAGED if isinstance(error, DamageError) else RunState.UNREADABLE
+        return PhaseStatus(phase, state, problem=str(error))
 
 
 def _of_phase(subject: Subject, now: float) -> PhaseStatus:

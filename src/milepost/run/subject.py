@@ -18,13 +18,13 @@ from milepost.run.handover import is_empty, settled
 from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
 from milepost.run.place import Place
 from milepost.run.progress import Entry, Loaded
-from milepost.run.session import DIGESTS, REFUSED
+from milepost.run.session import DIGESTS, RECEIPT, REFUSED
 from milepost.run.shared import manifest_or_none
 from milepost.stores import RunFiles
 from milepost.stores.lock import LOCK_NAME
 
-SEALED = (REFUSED, DIGESTS)
-"""Documents of a run that are one sealed line each."""
+SEALED = (REFUSED, DIGESTS, RECEIPT)
+"""Documents of a run that are sealed; without them it goes on all the same."""
 
 _OF_A_PHASE = (Kind.DONE, Kind.FAILED, Kind.INTENT, Kind.COMPLETED, Kind.CODE)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from milepost.clock import Clock, SystemClock
-from milepost.errors import InvalidArgument, LostRecords, StoreUnavailable
+from milepost.errors import InvalidArgument, StoreUnavailable
 from milepost.records import Position, start_of
 from milepost.run import load_current
 from milepost.run.manifest import MANAGER_KEEPER
@@ -19,6 +19,13 @@ from milepost.upkeep import archive
 from milepost.upkeep.archive import JOURNAL, RUN, RunFacts
 
 _GZIP = 31  # zlib's word for a gzip header, whose time is 0
+
+
+_LOOKS = 8
+
+
+class _MovedOn(StoreUnavailable):
+    """A writer was faster; another look may be in time."""
 
 
 class Packed(NamedTuple):
@@ -52,13 +59,20 @@ def export_runs(
         StorageError: The medium refused; what stood at *target* is whole.
     """
     if not phases:
-        raise InvalidArgument(f"{root}: no phase is named.")
+        raise InvalidArgument(f"{root}: there is no phase to export.")
     clock = clock or SystemClock()
     runs = [(phase, folder) for phase in phases for folder in _folders(root, phase, with_runs=with_runs)]
-    packed: list[Packed] = []
-    pieces = _pieces(root, runs, packed, clock)
-    write_durably(target, _compressed(pieces) if target.name.endswith("gz") else pieces)
-    return packed
+    for looks_left in reversed(range(_LOOKS)):
+        packed: list[Packed] = []
+        pieces = _pieces(root, runs, packed, clock)
+        try:
+            write_durably(target, _compressed(pieces) if target.name.endswith("gz") else pieces)
+        except _MovedOn:
+            if not looks_left:
+                raise
+        else:
+            return packed
+    raise AssertionError("the last look raises or returns")
 
 
 def _folders(root: Path, phase: str, *, with_runs: bool) -> list[str | None]:
@@ -95,7 +109,7 @@ def _run(
         for name in filter(archive.is_document, store.names()):
             yield from _member(f"runs/{number}/documents/{name}", store.read(name), digests)
     except FileNotFoundError as error:
-        raise _moved_on(subject) from error
+        raise _moved_on(store) from error
     packed.append(Packed(subject.phase, facts.run, facts.records, len(checkpoints), subject.folder))
 
 
@@ -145,7 +159,7 @@ def _journal(
         written += len(line)
         yield line
     if written != size:
-        raise LostRecords(f"{store.folder.path}: the journal changed while it was read; run the same command again.")
+        raise _moved_on(store)
     digests[name] = size, sha.hexdigest()
     yield archive.padding(size)
 
@@ -166,5 +180,5 @@ def _compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _moved_on(subject: Subject) -> StoreUnavailable:
-    return StoreUnavailable(f"{subject.path}: it changed while it was read; run the same command again.")
+def _moved_on(store: RunFiles) -> _MovedOn:
+    return _MovedOn(f"{store.folder.path}: it changed while it was read; run the same command again.")

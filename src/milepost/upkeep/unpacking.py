@@ -70,7 +70,12 @@ def import_runs(
     """
     clock = clock or SystemClock()
     with opened(path) as file:
-        runs = _verified(Tape(file, path))
+        try:
+            runs = _verified(Tape(file, path))
+        except DamageError as error:
+            if str(error).startswith(str(path)):
+                raise
+            raise type(error)(f"{path}: {error} Nothing was imported from it.") from error
     phases = {facts.phase for facts in runs}
     if name is not None and len(phases) != 1:
         raise InvalidArgument(f"{path}: a name was given, and the archive holds {len(phases)} phases.")

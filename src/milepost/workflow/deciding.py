@@ -137,6 +137,8 @@ def decide(
         InvalidArgument: An input is missing, or an item has no key.
         NotEncodable: An item or parameter has no stored form.
     """
+    if not settings.enabled:
+        return _switched_off(upstream, items)
     digests = Digests(look, settings.clock)
     now = digests.description(settings)
     counted = compare_items(look.index.group(None), items, digests) if items is not None else None
@@ -146,6 +148,14 @@ def decide(
     if decision.action is Action.AGAIN and items is not None:
         decision.items = compare_items(Group(), items, digests)
     return decision
+
+
+def _switched_off(upstream: Mapping[str, str | None], items: DeclaredItems | None) -> Decision:
+    """Return what becomes of a phase that is plain calls: it is entered, and nothing is digested for that."""
+    waits = [Reason(ReasonKind.UPSTREAM_RUNS, name) for name, one in upstream.items() if one is None]
+    keys = None if items is None else [key_of(item, items.key) for item in items]
+    found = None if keys is None else Items(total=len(keys), new=keys)
+    return Decision(Action.WAIT if waits else Action.START, [Reason(ReasonKind.NEW), *waits], found)
 
 
 def result_of(items: Items | None, settings: Settings) -> str:

@@ -118,6 +118,8 @@ class Graph:
         Raises:
             InvalidArgument: A name is not declared, or nothing is left.
         """
+        if not self.nodes:
+            raise InvalidArgument(f"workflow {self._workflow!r} declares no phase.")
         for name in [*filter(None, [start, to]), *(only or ())]:
             if name not in self.nodes:
                 raise InvalidArgument(
@@ -131,7 +133,8 @@ class Graph:
             and (to is None or node.name in self._upstream(to))
         ]
         if not chosen:
-            raise InvalidArgument(f"workflow {self._workflow!r}: no phase is between {start!r} and {to!r}.")
+            asked = f"no phase is between {start!r} and {to!r}" + ("" if only is None else " and among those named")
+            raise InvalidArgument(f"workflow {self._workflow!r}: {asked}.")
         return chosen
 
     def _upstream(self, name: str) -> set[str]:

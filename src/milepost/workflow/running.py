@@ -6,12 +6,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from milepost import codec
-from milepost.errors import BudgetReached, Interrupted, MilepostError, PhaseFailed, Unrecorded, WorkError
+from milepost.errors import BudgetReached, Interrupted, MilepostError, NotEncodable, PhaseFailed, Unrecorded, WorkError
 from milepost.events import Event, EventKind
 from milepost.phase.command import again
 from milepost.phase.phase import Phase
@@ -19,6 +19,7 @@ from milepost.phase.retrying import waits
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
 from milepost.phase.telling import described
+from milepost.phase.work import DeclaredItems
 from milepost.workflow.calling import call_with, items_of, needs_outputs
 from milepost.workflow.deciding import Action, Decision, Reason, ReasonKind, Wish, altered_outputs, decide
 from milepost.workflow.frame import Frame, within_of
@@ -102,12 +103,7 @@ class Runner:
         values = [self.outputs[name] for name in node.after] if needs_outputs(node.items) else []
         items = items_of(node, values, self._frame.config)
         settings = self._frame.settings(node, within_of(self._frame.name, node, upstream))
-        look = Look.at(self._frame.root, node.name) if settings.enabled else Look(None)
-        try:
-            decision = decide(look, settings, upstream, items, ttl_hours=node.ttl_hours, wish=self._wish)
-            left = self._withheld(decision, look)
-        finally:
-            look.close()
+        decision, left = self._decided(node, settings, upstream, items)
         if left:
             self.outputs.left[node.name] = left
         elif decision.action is Action.REUSE:
@@ -116,6 +112,20 @@ class Runner:
                 log.warning("%s: reused, although %s.", node.name, reason)
         else:
             self._enter(node, settings, decision, items)
+
+    def _decided(
+        self, node: Node, settings: Settings, upstream: Mapping[str, str | None], items: DeclaredItems | None
+    ) -> tuple[Decision, str | None]:
+        """Return what is to become of a phase, and why it is left, if it is.
+
+        The index that this takes of a long journal is let go before the phase makes its own.
+        """
+        look = Look.at(self._frame.root, node.name) if settings.enabled else Look(None)
+        try:
+            decision = decide(look, settings, upstream, items, ttl_hours=node.ttl_hours, wish=self._wish)
+            return decision, self._withheld(decision, look)
+        finally:
+            look.close()
 
     def _withheld(self, decision: Decision, look: Look) -> str | None:
         """Return why a phase is not run although it is not finished; None if it is."""
@@ -172,6 +182,8 @@ class Runner:
             try:
                 self._attempt(node, settings._replace(within=within), arguments)
                 break
+            except NotEncodable as error:
+                raise NotEncodable(f"{node.name}: {error.path}", error.reason) from error
             except Exception as error:
                 if isinstance(error, MilepostError) and not isinstance(error, WorkError):
                     raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -291,8 +292,13 @@ def _node(
     **options: Any,
 ) -> Node:
     """Return a checked declaration."""
-    named = name or body.__name__
+    named = name or str(getattr(body, "__name__", ""))
     folder_name(named)
+    if any(one(body) for one in (iscoroutinefunction, isgeneratorfunction, isasyncgenfunction)):
+        raise InvalidArgument(
+            f"phase {named!r}: its body is a coroutine or generator function, which gives no output when it is called; "
+            "use a plain function, with asyncio.run(…) inside."
+        )
     if upstream not in _UPSTREAM:
         raise InvalidArgument(f"phase {named!r}: upstream={upstream!r}: one of {', '.join(_UPSTREAM)} is needed.")
     waits(retries, retry_wait_seconds)

@@ -192,7 +192,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "good.tar"
 
 
-def assert_refused(path: Path, root: Path, error: type[Exception] = CorruptDocument) -> str:
+def refused(path: Path, root: Path, error: type[Exception] = CorruptDocument) -> str:
     """Import an archive that must be refused, before anything is written; return what is said."""
     with pytest.raises(error) as caught:
         upkeep.import_runs(path, root / "refused" / "store")
@@ -220,7 +220,7 @@ def test_a_member_with_a_strange_name_is_refused(good: Path, tmp_path: Path, nam
     """A member whose name is a path, or of a file that no archive has, is refused before anything is written."""
     members = unpacked(good)
     named = {**{one: data for one, data in members.items() if one != "manifest.json"}, name: b"{}"}
-    assert reason in assert_refused(packed(tmp_path / "bad.tar", named), tmp_path)
+    assert reason in refused(packed(tmp_path / "bad.tar", named), tmp_path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
@@ -228,7 +228,7 @@ def test_only_regular_files_are_let_in(good: Path, tmp_path: Path, kind: bytes) 
     """A link, folder, FIFO or device in an archive is refused."""
     info = tarfile.TarInfo("runs/0/documents/x")
     info.type, info.linkname = kind, "/etc/passwd"
-    assert "no regular file" in assert_refused(packed(tmp_path / "bad.tar", unpacked(good), extra=[info]), tmp_path)
+    assert "no regular file" in refused(packed(tmp_path / "bad.tar", unpacked(good), extra=[info]), tmp_path)
 
 
 def test_every_flipped_bit_is_found(good: Path, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_every_cut_is_found(good: Path, tmp_path: Path) -> None:
     for data, end in ((good.read_bytes(), -1024), (gzip.compress(good.read_bytes()), -1)):
         for size in [*range(0, len(data) + end, 997), len(data) + end]:
             (tmp_path / "bad.tar").write_bytes(data[:size])
-            assert_refused(tmp_path / "bad.tar", tmp_path)
+            refused(tmp_path / "bad.tar", tmp_path)
     assert len(data) > 1000
 
 
@@ -318,9 +318,9 @@ def test_records_that_do_not_follow_are_refused(good: Path, tmp_path: Path) -> N
         lambda data: b"\n" + data,
         lambda _: b"",
     ):
-        assert_refused(packed(tmp_path / "bad.tar", edited(good, journal, change)), tmp_path)
+        refused(packed(tmp_path / "bad.tar", edited(good, journal, change)), tmp_path)
     respelled = rechained(edited(good, journal, lambda data: data.replace(b'{"sequence"', b'{ "sequence"')))
-    assert "spelled in another way" in assert_refused(packed(tmp_path / "bad.tar", respelled), tmp_path)
+    assert "spelled in another way" in refused(packed(tmp_path / "bad.tar", respelled), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_records_that_do_not_follow_are_refused(good: Path, tmp_path: Path) -> N
 def test_records_that_are_none_are_refused(good: Path, tmp_path: Path, old: bytes, new: bytes) -> None:
     """A journal whose chain is right and whose records say what none of ours says is refused with a typed error."""
     changed = rechained(edited(good, "runs/0/journal.jsonl", lambda data: data.replace(old, new, 1)))
-    assert_refused(packed(tmp_path / "bad.tar", changed), tmp_path, DamageError)
+    assert "Nothing was imported" in refused(packed(tmp_path / "bad.tar", changed), tmp_path, DamageError)
 
 
 def rechained(members: Members) -> Members:
@@ -357,13 +357,13 @@ def rechained(members: Members) -> Members:
 def test_a_phase_that_is_in_it_twice_is_refused(good: Path, tmp_path: Path) -> None:
     """Two runs that would both be one phase's own are refused."""
     twice = edited(good, "runs/1/run.json", said(phase="items"))
-    assert "twice" in assert_refused(packed(tmp_path / "bad.tar", twice), tmp_path)
+    assert "twice" in refused(packed(tmp_path / "bad.tar", twice), tmp_path)
 
 
 def test_a_checkpoint_that_is_none_is_refused(good: Path, tmp_path: Path) -> None:
     """A checkpoint in an archive is verified like one in a store, and must be of its run."""
     name = next(one for one in unpacked(good) if "/checkpoints/" in one)
-    assert_refused(packed(tmp_path / "bad.tar", edited(good, name, lambda data: data[:-9])), tmp_path, DamageError)
+    refused(packed(tmp_path / "bad.tar", edited(good, name, lambda data: data[:-9])), tmp_path, DamageError)
     for field in (
         {"time": "noon"},
         {"time": 1e300},
@@ -373,7 +373,7 @@ def test_a_checkpoint_that_is_none_is_refused(good: Path, tmp_path: Path) -> Non
         {"phase": 7},
     ):
         forged = edited(good, name, resealed(field))
-        assert_refused(packed(tmp_path / "bad.tar", forged), tmp_path, DamageError)
+        refused(packed(tmp_path / "bad.tar", forged), tmp_path, DamageError)
     missing = {one: data for one, data in unpacked(good).items() if "/checkpoints/" not in one}
     with pytest.raises(DamageError):
         upkeep.import_runs(packed(tmp_path / "bad.tar", missing), tmp_path / "store")
@@ -397,9 +397,9 @@ def resealed(fields: dict[str, Any]) -> Callable[[bytes], bytes]:
 def test_a_newer_form_is_said(good: Path, tmp_path: Path) -> None:
     """An archive of a form that is not known here is told as such, not as damage."""
     newer = edited(good, "milepost.json", said(format=2))
-    assert "newer Milepost" in assert_refused(packed(tmp_path / "bad.tar", newer), tmp_path, DamageError)
+    assert "newer Milepost" in refused(packed(tmp_path / "bad.tar", newer), tmp_path, DamageError)
     alien = edited(good, "milepost.json", said(kind="other"))
-    assert "no archive of Milepost" in assert_refused(packed(tmp_path / "bad.tar", alien), tmp_path)
+    assert "no archive of Milepost" in refused(packed(tmp_path / "bad.tar", alien), tmp_path)
 
 
 def test_a_bomb_is_refused_before_it_unfolds(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,22 +407,22 @@ def test_a_bomb_is_refused_before_it_unfolds(good: Path, tmp_path: Path, monkeyp
     zeros = b"\n" * (80 * 1024 * 1024)
     bomb = packed(tmp_path / "bomb.tar", {"milepost.json": unpacked(good)["milepost.json"], "runs/0/run.json": zeros})
     (tmp_path / "bomb.tar.gz").write_bytes(gzip.compress(bomb.read_bytes(), 9))
-    assert "300 times its size" in assert_refused(tmp_path / "bomb.tar.gz", tmp_path)
+    assert "300 times its size" in refused(tmp_path / "bomb.tar.gz", tmp_path)
     monkeypatch.setattr(tape, "MOST_MEMBER_BYTES", 1000)
-    assert "larger than" in assert_refused(bomb, tmp_path)
+    assert "larger than" in refused(bomb, tmp_path)
     monkeypatch.setattr(tape, "MOST_MEMBER_BYTES", 1 << 30)
     monkeypatch.setattr(tape, "MOST_LINE_BYTES", 1000)
     long = edited(good, "runs/0/journal.jsonl", lambda data: data + b"x" * 600_000)
-    assert "longer than" in assert_refused(packed(tmp_path / "bad.tar", long), tmp_path)
+    assert "longer than" in refused(packed(tmp_path / "bad.tar", long), tmp_path)
     monkeypatch.setattr(tape, "MOST_MEMBERS", 3)
-    assert "more members" in assert_refused(good, tmp_path)
+    assert "more members" in refused(good, tmp_path)
 
 
 def test_bytes_behind_the_end_are_refused(good: Path, tmp_path: Path) -> None:
     """Nothing may hide behind the end of an archive, nor stand in it twice."""
     for data in (good.read_bytes() + b"x", gzip.compress(good.read_bytes()) + b"x", good.read_bytes()[:-1024] * 2):
         (tmp_path / "bad.tar").write_bytes(data)
-        assert_refused(tmp_path / "bad.tar", tmp_path)
+        refused(tmp_path / "bad.tar", tmp_path)
     assert data
 
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "prune": [["prune", "PHASE", "--yes", "--keep", "0"]],
     "clear": [["clear", "PHASE", "--yes"]],
     "bless": [["bless", "PHASE"]],
+    "status": [["status", "PHASE"]],
 }
 """How to call each command so that it works on the phase PHASE."""
 
@@ -72,9 +73,8 @@ def call(words: list[str], root: Path, phase: str, archive: Path, *, code: int |
 
 
 def test_every_command_is_driven() -> None:
-    """No command is left out of these tests."""
-    assert set(COMMANDS) >= names() - {"plan", "run", "status", "drill"}
-    assert set(COMMANDS) <= names()
+    """No command is left out of these tests but those that are told a job and not a phase, which have their own."""
+    assert set(COMMANDS) == names() - {"plan", "run", "drill"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

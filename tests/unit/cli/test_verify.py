@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import milepost
+from milepost.records import seal, unseal
 from milepost.report import verify
 from tests.support.commands import ITEMS, Ran, files_of, flipped, job, managed, run
 
@@ -52,6 +53,12 @@ def test_what_is_intact_is_said_with_a_witness(root: Path) -> None:
     assert found["items"]["intact"]
     assert found["items"]["witness"] == done.out.splitlines()[0]
     assert (found["states"]["checkpoints"], found["states"]["findings"]) == (3, [])
+
+
+def test_a_folder_without_phases_is_not_called_intact(tmp_path: Path) -> None:
+    """Verifying a folder that holds no phase is an error: it may be the wrong one."""
+    assert "there is no phase" in run("verify", "--dir", tmp_path, code=2).err
+    assert "no phase to export" in run("export", "--all", "-o", tmp_path / "a.tar", "--dir", tmp_path, code=2).err
 
 
 def test_a_run_that_went_on_agrees_with_its_witness(root: Path) -> None:
@@ -203,7 +210,10 @@ def test_each_check_finds_something(root: Path) -> None:
         "_witness",
     ]
     job(root, "finished")
-    flipped(root / "finished" / "receipt.json", 40)
+    receipt = root / "finished" / "receipt.json"
+    fields = unseal(receipt.read_bytes().rstrip(b"\n"))
+    assert fields is not None
+    receipt.write_bytes(seal(fields | {"result": "0" * 32}) + b"\n")
     (root / "items" / "digests.json").write_text("{}\n")
     flipped(root / "items" / "run.json", 30)
     flipped(root / "states" / "journal_000001.jsonl", 4200)

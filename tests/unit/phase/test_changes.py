@@ -218,3 +218,11 @@ def test_a_big_unchanged_item_is_not_read_again(tmp_path: Path) -> None:
         for _ in phase.each([book]):
             phase.record(1)
     assert (tmp_path / "s" / "job" / "digests.json").exists()
+
+
+def test_bless_makes_no_run_in_a_strangers_folder(tmp_path: Path) -> None:
+    """A folder without a run of a phase is refused, and nothing is made in it."""
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InvalidArgument, match="no run of a"):
+        milepost.bless("photos", store=tmp_path)
+    assert list((tmp_path / "photos").iterdir()) == []

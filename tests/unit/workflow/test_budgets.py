@@ -89,8 +89,11 @@ def test_calls_that_were_not_answered_count(tmp_path: Path) -> None:
     assert len(sent) == 2
 
 
-def test_a_budget_of_seconds_begins_nothing_new_and_is_resumable(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_of_seconds_begins_nothing_new_and_is_resumable(
+    job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """An attempt that has had its seconds begins no further item, and each run goes on where the last one stopped."""
+    caplog.clear()
     at = [0.0]
     monkeypatch.setattr("milepost.phase.limits.time", _Standing(at))
     job.options["right"] = {"max_seconds": 10}
@@ -103,6 +106,7 @@ def test_a_budget_of_seconds_begins_nothing_new_and_is_resumable(job: Job, monke
         job.run()
     assert caught.value.limit == "max_seconds"
     assert job.diary.keys("right") == ["a", "b"]
+    assert "right: stopped after max_seconds=10. Everything recorded is safe" in caplog.text
     assert dict(job.run()) == job.expected()
     assert job.diary.items == [("right", "c")]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import milepost
-from milepost.errors import InvalidArgument
+from milepost.errors import InvalidArgument, NotEncodable
 from tests.support.flows import Job
 
 
@@ -84,6 +85,35 @@ def test_what_cannot_be_worked_with_is_refused(
     with pytest.raises(InvalidArgument, match=words):
         declare(job.built())
     assert not Path(job.store).exists()
+
+
+def test_bodies_that_give_no_output_are_refused(tmp_path: Path) -> None:
+    """Coroutine and generator functions are refused when they are declared, and what has no name needs one."""
+    flow = milepost.Workflow("w", store=tmp_path / "store")
+
+    async def waits(phase: milepost.Phase) -> str:
+        return phase.name
+
+    def yields(phase: milepost.Phase) -> Iterator[str]:
+        yield phase.name
+
+    for body in (waits, yields):
+        with pytest.raises(InvalidArgument, match="use a plain function"):
+            flow.phase(body)
+    with pytest.raises(InvalidArgument, match="needs a name"):
+        flow.phase(partial(_body))
+    with pytest.raises(InvalidArgument, match="declares no phase"):
+        flow.run()
+    flow.phase(name="named")(partial(_body))
+    assert flow.run()["named"] == "named"
+
+
+def test_an_output_that_cannot_be_stored_is_named_with_its_phase(tmp_path: Path) -> None:
+    """The message says which phase gave it, and which part of it."""
+    flow = milepost.Workflow("w", store=tmp_path / "store")
+    flow.phase(name="p")(lambda _phase: {"here": object()})
+    with pytest.raises(NotEncodable, match=r"^p: result\.here: object"):
+        flow.run()
 
 
 def test_an_unknown_phase_and_a_circle_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,19 @@ def test_a_reused_output_is_read_only_when_it_is_asked_for(job: Job, monkeypatch
     assert read == []
     assert outputs["left"] == job.expected()["left"]
     assert read == ["left"]
+
+
+def test_no_second_index_is_kept_while_a_phase_is_at_work(job: Job) -> None:
+    """What was read to decide on a phase is let go before its body is entered."""
+    held: list[int] = []
+
+    def work(_phase: str, key: str) -> None:
+        if not key:
+            held.append(sum(type(one) is Look for one in gc.get_objects()))
+
+    job.work = work
+    job.run()
+    assert held == [0, 0, 0, 0]
 
 
 def test_what_one_phase_changes_in_an_output_no_other_sees(tmp_path: Path) -> None:
@@ -140,6 +154,22 @@ def test_switched_off_it_is_plain_calls(job: Job, disable: str, monkeypatch: pyt
         assert job.diary.entered == PHASES
         assert [one.action for one in job.plan().phases] == ["start", "wait", "wait", "wait"]
     assert not Path(job.store).exists()
+
+
+def test_switched_off_nothing_needs_a_stored_form(tmp_path: Path) -> None:
+    """Switched off, items, parameters and outputs may be anything at all."""
+    thing = object()
+    flow = milepost.Workflow("w", store=tmp_path / "store", enabled=False, config={"thing": thing})
+
+    @flow.phase(items=[thing], key=lambda _: "thing")
+    def p(phase: milepost.Phase, items: list[object], *, config: dict[str, object]) -> list[object]:
+        for item in phase.each(items):
+            phase.record(item)
+        return [*phase.results().values(), config["thing"]]
+
+    flow.phase(name="q", after=p)(lambda _phase, things: things)
+    assert flow.run(jobs=2)["q"] == [thing, thing]
+    assert [one.action for one in flow.plan().phases] == ["start", "wait"]
 
 
 def test_a_body_may_complete_its_phase_itself(tmp_path: Path) -> None:
