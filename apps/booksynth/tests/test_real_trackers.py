@@ -98,3 +98,12 @@ def test_threshold_on_real_titles(run: tuple[support.Done, Path], tmp_path: Path
         document = json.loads(results(folder)[support.RESULTS[0]])
         count[name] = sum(len(entry["sources"]) for entry in document["recommendations"])
     assert count["exact"] == count["alike"]
+
+
+def test_both_ways_agree(run: tuple[support.Done, Path], tmp_path: Path) -> None:
+    """The workflow over the real trackers gives the bytes of `phase-3`, and a plan for each recommendation."""
+    _, output = run
+    done = support.run(TRACKERS, tmp_path / "out")
+    assert done.code == 0
+    assert results(tmp_path / "out") == results(output)
+    assert done.report["plans"] == len(list((tmp_path / "out" / "plans").glob("*/PLAN.md"))) == 1079

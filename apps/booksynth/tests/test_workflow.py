@@ -332,6 +332,16 @@ def test_progress_of_phase_3_is_in_the_way(books: Path, output: Path) -> None:
     assert run(books, output).code == 0
 
 
+def test_progress_of_the_workflow_is_in_the_way(books: Path, output: Path) -> None:
+    """Where the workflow keeps its progress, `phase-3` says in a few words what to do, and changes nothing."""
+    run(books, output)
+    before = results(output)
+    done = support.phase_3(SHELF.parent / "analyses", output)
+    assert done.code == 2
+    assert "holds progress of `booksynth run`" in done.err
+    assert results(output) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -52,3 +52,22 @@ def test_a_log_file(output: Path, tmp_path: Path) -> None:
     assert not output.exists()
     assert run(SHELF, output, "--config", config).code == 0
     assert (output / "logs" / "run.log").exists()
+
+
+def test_started_from_another_folder(tmp_path: Path) -> None:
+    """A relative output folder is the same one wherever the next run is started from."""
+    command = [sys.executable, "-m", "booksynth", "run", "--shelf-dir", str(SHELF), "--json", "--output-dir"]
+    subprocess.run([*command, "out"], cwd=tmp_path, check=True, capture_output=True)
+    again = run(SHELF, tmp_path / "out")
+    assert {told["state"] for told in again.report["phases"].values()} == {"reused"}
+
+
+def test_a_moved_output_folder(tmp_path: Path) -> None:
+    """After the output folder was moved, a run says so without a traceback, and --fresh goes on."""
+    run(SHELF, tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    done = run(SHELF, tmp_path / "there")
+    assert done.code == 0 or (done.code == 2 and "With --fresh" in done.err)
+    assert "Traceback" not in done.err
+    assert run(SHELF, tmp_path / "there", "--fresh").code == 0
+    assert run(SHELF, tmp_path / "there").code == 0

@@ -45,7 +45,10 @@ def phase_3(
     request: Request | None = None
     with translated(lambda: _kept(request)), interrupts.installed():
         request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict)
-        with _logging(request.settings, request.output_dir, terminal, to_file=not dry_run):
+        with (
+            _explained(request.output_dir, request.settings, "phase-3", "run"),
+            _logging(request.settings, request.output_dir, terminal, to_file=not dry_run),
+        ):
             report = run(request, terminal, interrupts)
             terminal.finish(report)
             if as_json:
@@ -133,8 +136,9 @@ def run(
         params = _params(shelf_dir, output_dir, config)
         chosen = settings.load(params)
         limits = {"start": start, "to": to, "only": only or None, "fresh": fresh}
+        folder = _output_of(chosen)
         with (
-            _output_of(chosen) as folder,
+            _explained(folder, chosen, "run", "phase-3"),
             _switched_off(off=not chosen.checkpoints.enabled),
             _logging(chosen, folder, terminal, to_file=not dry_run),
         ):
@@ -148,19 +152,22 @@ def _params(shelf_dir: Path | None, output_dir: Path | None, config: Path | None
     return {name: str(path) for name, path in given.items() if path is not None}
 
 
-@contextmanager
-def _output_of(chosen: Settings) -> Iterator[Path]:
-    """Give the output folder, and say what to do where `phase-3` keeps its progress in it."""
+def _output_of(chosen: Settings) -> Path:
     from booksynth.phases import output_dir, shelf_dir
 
     shelf_dir(chosen)
-    folder = output_dir(chosen)
+    return output_dir(chosen)
+
+
+@contextmanager
+def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterator[None]:
+    """Say what to do where the other command keeps its progress in the output folder."""
     try:
-        yield folder
+        yield
     except ForeignRun as error:
         message = (
-            f"{shown(folder)} holds progress of `booksynth phase-3`, which is kept in another way than that of "
-            f"`booksynth run`. Give another --output-dir; or, if that progress is not needed, remove "
+            f"{shown(folder)} holds progress of `booksynth {theirs}`, which is kept in another way than that of "
+            f"`booksynth {ours}`. Give another --output-dir; or, if that progress is not needed, remove "
             f"{shown(folder / chosen.checkpoints.checkpoint_dir / 'phase_3')} and run this again."
         )
         raise ForeignRun(message) from error

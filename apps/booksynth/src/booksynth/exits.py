@@ -65,7 +65,10 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
         # What a phase tells is printed while it runs, so a reader who left ends the phase.
         if isinstance(error.__cause__, BrokenPipeError):
             raise typer.Exit(_reader_left()) from None
-        raise
+        if error.__cause__ is not None:
+            raise
+        # No bug: results are where they are not looked for, because the output folder was moved.
+        leave(f"{error}\nWas the output folder moved? With --fresh this command makes all of it anew.", USAGE)
 
 
 def _reader_left() -> int:

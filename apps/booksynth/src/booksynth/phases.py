@@ -117,7 +117,7 @@ def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> d
     folder = output_dir(config) / ANALYSES
     names = books.file_names(files)
     outcome = outputs.sync(folder, {names[name]: data for name, data in files.items()})
-    phase.output(folder)
+    _declare(phase, folder)
     digests = {names[name]: outputs.digest(data) for name, data in files.items()}
     for name in sorted(outcome.edited.keys() & digests.keys()):
         # Somebody put an analysis right by hand: their word counts, and is said to be theirs.
@@ -133,6 +133,11 @@ def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> d
 
 def _analysed(files: dict[str, str], problems: list[list[str]]) -> dict[str, Any]:
     return {"files": files, "problems": problems}
+
+
+def _declare(phase: milepost.Phase, path: Path) -> None:
+    # As it is given, it would be another file wherever the next run is started from.
+    phase.output(path.absolute())
 
 
 def _standing(folder: Path, name: str, advice: str) -> Content:
@@ -168,7 +173,7 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     written = {CONSOLIDATED: document_bytes(document), SUMMARY: summary.render(document).encode()}
     for name, data in written.items():
         outputs.write(folder / name, data)
-        phase.output(folder / name)
+        _declare(phase, folder / name)
     return {
         "document": outputs.digest(written[CONSOLIDATED]),
         "recommendations": plans.versions(document),
@@ -218,7 +223,7 @@ def phase_4(
     }
     folder = output_dir(config) / PLANS
     outcome = outputs.sync(folder, {**files, plans.INDEX: planner.index().encode()})
-    phase.output(folder)
+    _declare(phase, folder)
     _tell_edits(folder, outcome)
     result: dict[str, Any] = phase.step("result", _planned, len(rows), outcome.edited, outcome.orphans)
     return result
