@@ -18,7 +18,7 @@ from milepost.phase.limits import Limits
 from milepost.phase.loop import Loop
 from milepost.phase.settings import Within
 from milepost.records import digest
-from milepost.run.index import Group
+from milepost.run.index import Group, Index
 from milepost.run.place import Place
 from milepost.workflow import deciding, frame, planning, running
 from milepost.workflow.looking import Look
@@ -114,6 +114,26 @@ def failures() -> None:
         job.run(retry_failed=True)
         hold(job.diary.items == [("gather", "b")], "only what failed runs")
         hold(dict(job.run()) == job.expected(), "the rest is done by a plain run")
+
+
+def results_of_all_items() -> None:
+    """A result is newer than the records of its items, also where an attempt ended between the two."""
+    job = Job(ROOT)
+
+    def end(event: Any) -> None:
+        if (event.kind, event.key) == ("done", "b"):
+            raise KeyboardInterrupt
+
+    with use(disk()):
+        job.fails = {("gather", "b")}
+        job.run()
+        job.fails = set()
+        try:
+            job.run(on_event=end)
+        except KeyboardInterrupt:
+            hold(dict(job.run()) == job.expected(), "the result has the item that was done at last")
+        else:
+            raise Caught("the failed item is not tried again")
 
 
 def plans() -> None:
@@ -266,6 +286,10 @@ def only_failed_runs_others(patch: Patch) -> None:
     patch.setattr(Loop, "only_failed", property(lambda _: False, lambda *_: None))
 
 
+def records_behind_the_result_ignored(patch: Patch) -> None:
+    patch.setattr(Index, "newest_item", 0)
+
+
 def a_plan_writes(patch: Patch) -> None:
     original = planning._plan_phase
 
@@ -401,6 +425,7 @@ PLANTED: list[tuple[Callable[[Patch], None], Callable[..., None]]] = [
     (failures_forgotten, failures),
     (items_of_failures_counted_done, failures),
     (only_failed_runs_others, failures),
+    (records_behind_the_result_ignored, results_of_all_items),
     (a_plan_writes, plans),
     (a_plan_calls_all_reused, plans),
     (new_items_not_planned, plans),

@@ -51,10 +51,12 @@ class Model:
     def __init__(self) -> None:
         self.done: dict[str, dict[str, Worked]] = {name: {} for name in PHASES}
         self.runs: dict[str, str | None] = dict.fromkeys(PHASES)
+        self.newly: dict[str, set[str]] = {name: set() for name in PHASES}
 
     def begin(self, job: Job, files: Any) -> None:
         """Know the state before a run: what is recorded, and which runs there are."""
         self.check_kept(files)
+        self.newly = {name: set() for name in PHASES}
         self.twice: list[str] = []
         outputs = job.expected()
         self.around = {
@@ -71,6 +73,7 @@ class Model:
 
     def record(self, phase: str, key: str) -> None:
         """Know that an item's record is acknowledged."""
+        self.newly[phase].add(key)
         self.done[phase][key] = Worked(self.contents[phase].get(key), self.around[phase])
 
     def check_kept(self, files: Any) -> None:
@@ -79,9 +82,8 @@ class Model:
             run, found = _held(files, name)
             if run != self.runs[name]:
                 self.runs[name] = run
-                self.done[name] = {key: one for key, one in self.done[name].items() if key in found}
-            else:
-                assert set(self.done[name]) <= found, f"{name}: acknowledged records are lost"
+                self.done[name] = {key: one for key, one in self.done[name].items() if key in self.newly[name]}
+            assert set(self.done[name]) <= found, f"{name}: acknowledged records are lost"
 
 
 def _held(files: Any, phase: str) -> tuple[str | None, set[str]]:

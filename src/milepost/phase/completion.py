@@ -68,7 +68,7 @@ def complete(
             code = makers.admit(value, {stored.code} if stored and stored.code else set())
     given = digest("\n".join(made_of).encode())
     is_current = stored is not None and stored.input == given and steps.newest() < session.index.completed
-    is_current = is_current and not (within is not None and _failed_earlier(session))
+    is_current = is_current and not (within is not None and _is_passed(session))
     if stored is not None and is_current and _is_same(stored.code, code, makers):
         return session.value(session.index.completed)
     if stored is not None:
@@ -80,9 +80,14 @@ def complete(
     return result
 
 
-def _failed_earlier(session: Session) -> bool:
-    """Tell whether something failed in an earlier attempt that was no item of this one: a new record says so."""
+def _is_passed(session: Session) -> bool:
+    """Tell whether records of items that are none any more make the result look old: a new record says that it is not.
+
+    Those are items done behind the result, and items that failed in an earlier attempt and were not tried in this one.
+    """
     index = session.index
+    if index.newest_item > index.completed:
+        return True
     failures = [failure for group in index.loops.values() for failure in group.failed.values()]
     return any(session.record(failure.sequence).attempt < index.attempt for failure in failures)
 

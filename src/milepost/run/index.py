@@ -137,6 +137,11 @@ class Index:
         return {label: group for label, group in self.groups.items() if label not in NO_LOOPS}
 
     @property
+    def newest_item(self) -> int:
+        """The number of the newest record that says an item is done, 0 for none; a result before it is not of it."""
+        return max((max(group.sequences, default=0) for group in self.loops.values()), default=0)
+
+    @property
     def done(self) -> int:
         """How many items are done, in all loops."""
         return sum(group.done for label, group in self.groups.items() if label not in NO_LOOPS)

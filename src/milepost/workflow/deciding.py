@@ -242,7 +242,8 @@ def _stale_result(items: Items | None, look: Look, made_of: str) -> list[Reason]
     """Return what a finished phase's result does not tell: other items, outputs that changed since, failures."""
     failed = [Reason(ReasonKind.FAILED, key) for key in look.failed_since()]
     if look.declared == made_of:
-        return failed
+        is_older = look.index.newest_item > look.index.completed  # an attempt ended between an item and the result
+        return [*failed, *([Reason(ReasonKind.UNFINISHED)] if is_older else [])]
     identity, _, upstream = made_of.partition(":")
     stored, _, before = (look.declared or "").partition(":")
     found: list[Reason] = []

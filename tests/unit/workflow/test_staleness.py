@@ -110,6 +110,24 @@ def test_failed_items_are_tried_again_until_they_are_done_or_gone(job: Job) -> N
     assert job.run().ran == []
 
 
+def test_an_item_done_behind_the_result_makes_it_old(job: Job) -> None:
+    """A failed item that was done by an attempt that ended before its result has the result computed anew."""
+    job.fails = {("gather", "c")}
+    job.run()
+    job.fails = set()
+
+    def end(event: Any) -> None:
+        if (event.kind, event.key) == ("done", "c"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job.run(on_event=end)
+    assert [str(one) for one in job.plan().phases[0].reasons] == ["unfinished"]
+    assert dict(job.run()) == job.expected()
+    assert job.diary.keys("gather") == []
+    assert job.run().ran == []
+
+
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_failed_item_that_went_makes_nothing_stale_for_ever(tmp_path: Path, *, declared: bool) -> None:
     """What failed and is no item any more is let go, whether items are declared or the loop has a name."""
