@@ -131,8 +131,7 @@ def run(
                 on_event=watcher,
                 jobs=jobs,
             )
-    except BudgetReached as stop:
-        complain(f"milepost: {stop}")
+    except BudgetReached as stop:  # the library has told of it
         raise typer.Exit(stop.EXIT_CODE) from None
     except PhaseFailed as failure:
         _show_cause(failure)
