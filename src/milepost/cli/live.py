@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from milepost.cli.common import escaped
@@ -44,7 +44,8 @@ class Seen:
         elif event.kind in {EventKind.COMPLETED, EventKind.REUSED}:
             self.state, self.ended = ("finished" if event.kind is EventKind.COMPLETED else "reused"), now
         elif event.kind is EventKind.CLOSED:
-            self.state, self.ended = ("stopped" if self.state == "running" else self.state), now
+            ended = "finished" if event.error is None else "stopped"  # a result that still stands is not told anew
+            self.state, self.ended = (ended if self.state == "running" else self.state), now
         self.failed += event.kind is EventKind.FAILED
         self.retried += event.kind is EventKind.RETRIED
         self.steps += event.kind is EventKind.STEPPED
@@ -87,6 +88,13 @@ def details(seen: Seen, now: float) -> str:
     return ", ".join(parts)
 
 
+def counted(seen: Seen) -> str:
+    """Return how many items are done, of how many where that is known; nothing where there are none."""
+    if seen.total is not None:
+        return f"{seen.done:,}/{seen.total:,}"
+    return f"{seen.done:,}" if seen.done else ""
+
+
 def duration(seconds: float) -> str:
     """Return a duration as people read it: ``42 s``, ``3:20``, ``2:05:00``."""
     whole = round(seconds)
@@ -114,7 +122,7 @@ class Watcher:
             self._bars = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
-                MofNCompleteColumn(),
+                TextColumn("{task.fields[items]}"),
                 TimeElapsedColumn(),
                 TextColumn("{task.fields[details]}"),
                 console=self.console,
@@ -144,14 +152,14 @@ class Watcher:
                 self._line(event, seen)
 
     def _draw(self, bars: Progress, seen: Seen) -> None:
-        name = escaped(seen.phase)
         if seen.phase not in self._tasks:
-            self._tasks[seen.phase] = bars.add_task(name, total=seen.total, details="")
+            self._tasks[seen.phase] = bars.add_task(escaped(seen.phase), total=None, details="", items="")
         text = details(seen, self._now()) if seen.state in {"running", "finished"} else seen.state
-        total = seen.total if seen.total is not None else (max(1, seen.done) if seen.ended is not None else None)
-        done = total if seen.state in {"finished", "reused"} and total is not None else seen.done
+        is_whole = seen.state in {"finished", "reused"}
+        total = seen.total or (1 if is_whole else None)  # a bar without an end moves
         task = self._tasks[seen.phase]
-        bars.update(task, completed=done, total=total, details=text)
+        done = total if is_whole and not seen.failed else seen.done
+        bars.update(task, completed=done, total=total, details=text, items=counted(seen))
         if seen.ended is not None:
             bars.stop_task(task)
 
@@ -170,9 +178,8 @@ class Watcher:
     def _summary(seen: Seen, now: float) -> str:
         if seen.state == "reused":
             return "finished before, reused"
-        counted = f"{seen.done:,}/{seen.total:,} items" if seen.total is not None else f"{seen.done:,} items"
-        extra = details(seen, now)
-        return f"{seen.state}, {counted}{', ' + extra if extra else ''}"
+        items = counted(seen)
+        return ", ".join(filter(None, [seen.state, f"{items} items" if items else "", details(seen, now)]))
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(Text(escaped(text), style=style))

@@ -125,7 +125,7 @@ def test_failed_items_leave_with_1_and_are_tried_again_alone(tmp_path: Path) -> 
     """A failed item ends the run with 1; --retry-failed then runs that item and no new one."""
     shelf = Shelf(tmp_path, a="alpha", b="bad")
     failed = run("run", shelf.target, "--json", code=1)
-    assert failed.json["phases"][0]["failed"] == 1
+    assert (failed.json["phases"][0]["failed"], failed.json["phases"][0]["state"]) == (1, "finished")
     assert "b failed: it is bad" in failed.err
     shelf.log()
     shelf.write("c", "new")
@@ -133,9 +133,14 @@ def test_failed_items_leave_with_1_and_are_tried_again_alone(tmp_path: Path) -> 
     again = run("run", shelf.target, "--retry-failed", "--json", code=1)
     assert shelf.log() == ["read b"]
     assert "read" in again.json["left"]
+    run("run", shelf.target, "--json", code=1)
+    assert shelf.log() == ["read b", "read c", "merge"]
+    same = run("run", shelf.target, "--json", code=1)
+    assert [one["state"] for one in same.json["phases"]] == ["finished", "reused"]
+    shelf.log()
     shelf.write("b", "good")
     run("run", shelf.target, "--quiet")
-    assert shelf.log() == ["read b", "read c", "merge"]
+    assert shelf.log() == ["read b", "merge"]
 
 
 def test_a_body_that_raises_leaves_with_1_and_the_users_own_traceback(tmp_path: Path) -> None:
