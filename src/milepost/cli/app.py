@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -32,8 +34,21 @@ def _face(
     """Crash-proof progress checkpoints: plan, run, watch, inspect and prove long jobs."""
 
 
+def _stand_in_for_closed_streams() -> None:
+    """Give a process that was started without one of its streams a stand-in, which swallows what is printed.
+
+    It takes the stream's own number, so that no file of a run gets that and all that is printed to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 -- it stays open
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line (*arguments*, or those of the process) and return its exit code."""
+    _stand_in_for_closed_streams()
     try:
         app(arguments, prog_name="milepost", standalone_mode=True)
     except SystemExit as leaving:

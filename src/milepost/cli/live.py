@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -105,13 +107,21 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+class _Console(Console):
+    """A console that says when its pipe is closed; the inherited one ends the program then."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what was caught."""
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the progress any more")
+
+
 class Watcher:
     """Hears the events of a run and shows them. Threads of several phases may speak at once."""
 
     def __init__(self, *, quiet: bool = False, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Show nothing at all where *quiet*."""
         self.phases: dict[str, Seen] = {}
-        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.console = _Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._quiet = quiet
         self._now = monotonic
         self._mutex = threading.RLock()
@@ -120,11 +130,11 @@ class Watcher:
         self._bars: Progress | None = None
         if not quiet and self.console.is_terminal and not self.console.is_dumb_terminal:
             self._bars = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[items]}"),
                 TimeElapsedColumn(),
-                TextColumn("{task.fields[details]}"),
+                TextColumn("{task.fields[details]}", markup=False),
                 console=self.console,
             )
 
@@ -135,7 +145,8 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         if self._bars is not None:
-            self._bars.stop()
+            with suppress(OSError):  # as for every event
+                self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Hear one event."""
@@ -144,12 +155,18 @@ class Watcher:
             seen.take(event, self._now())
             if self._quiet:
                 return
-            if event.kind is EventKind.FAILED or (event.kind is EventKind.RETRIED and event.key is None):
-                self._say(f"{event.phase}: {event.key or 'the phase'} {event.kind}: {event.error}", "yellow")
-            if self._bars is not None:
-                self._draw(self._bars, seen)
-            else:
-                self._line(event, seen)
+            try:
+                self._show(event, seen)
+            except OSError:  # the terminal or the log is gone or full: no reason for the work to end
+                self._quiet = True
+
+    def _show(self, event: Event, seen: Seen) -> None:
+        if event.kind is EventKind.FAILED or (event.kind is EventKind.RETRIED and event.key is None):
+            self._say(f"{event.phase}: {event.key or 'the phase'} {event.kind}: {event.error}", "yellow")
+        if self._bars is not None:
+            self._draw(self._bars, seen)
+        else:
+            self._line(event, seen)
 
     def _draw(self, bars: Progress, seen: Seen) -> None:
         if seen.phase not in self._tasks:

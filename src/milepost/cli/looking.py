@@ -27,7 +27,7 @@ from milepost.cli.common import (
     print_json,
     size_text,
 )
-from milepost.cli.rendering import selected, short, show_json
+from milepost.cli.rendering import selected, short, show_json, table_console, table_of
 from milepost.errors import InvalidArgument
 from milepost.report import comparing, verify
 
@@ -65,7 +65,7 @@ def list_phases(root: Root = Path("checkpoints"), as_json: AsJson = False) -> No
     if as_json:
         print_json([asdict(one) for one in found])
     else:
-        Console().print(_table(found))
+        table_console().print(_table(found))
         _tell_runs(found)
     damage = [line for one in found for line in one.damage]
     unreadable = [one.unreadable for one in found if one.unreadable]
@@ -256,9 +256,7 @@ def _item(loop: str, key: str) -> str:
 
 
 def _table(found: list[report.PhaseReport]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "progress", "age", "files", "records", "size", "aside"):
-        table.add_column(name, justify="left" if name in {"phase", "progress"} else "right", no_wrap=True)
+    table = table_of("phase", "progress", "age", "files", "records", "size", "aside")
     for one in found:
         table.add_row(
             Text(escaped(one.phase)),

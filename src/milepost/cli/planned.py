@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from milepost.cli.common import DEFAULT_ROOT, escaped
 from milepost.cli.live import Seen, duration
+from milepost.cli.rendering import table_of
 
 if TYPE_CHECKING:
     from milepost.workflow.deciding import Reason
@@ -85,12 +85,10 @@ def one_line(value: Any) -> str:
 
 def show(plan: Plan, target: str, console: Console) -> None:
     """Print a plan for people."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "what", "items to run", "reused", "time", "cost"):
-        table.add_column(name, justify="left" if name in {"phase", "what"} else "right", no_wrap=True)
+    table = table_of("phase", "what", "items to run", "reused", "time", "cost")
     for one in plan.phases:
         word, style = _WORDS[one.action]
-        table.add_row(escaped(one.phase), Text(word, style=style), *_counts(one), *_price(one))
+        table.add_row(Text(escaped(one.phase)), Text(word, style=style), *_counts(one), *_price(one))
     console.print(table)
     for one in plan.phases:
         for line in why(one.reasons):
@@ -166,7 +164,7 @@ def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds:
         "phases": [
             {
                 "phase": seen.phase,
-                "state": seen.state,
+                "state": "finished" if seen.phase in outputs.ran else seen.state,
                 "done": seen.done,
                 "expected": seen.total,
                 "new": seen.done - seen.done_before,

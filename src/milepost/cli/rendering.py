@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
+from rich.table import Table
 from rich.text import Text
 
 from milepost.cli.common import escaped, json_text
 from milepost.errors import InvalidArgument
 
+_UNCUT = 2_000  # columns; more than a table of ours has
 _MOST_COLOURED = 200_000  # characters; beyond that colours take longer than they help
 
 
@@ -51,3 +55,20 @@ def short(value: Any, most: int = 60) -> str:
     """Return a value on one line, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return escaped(text if len(text) <= most else text[: most - 1] + "…").replace("\n", "\\n")
+
+
+def table_console() -> Console:
+    """Return a console for tables: as wide as the terminal, and where there is none, so wide that nothing is cut."""
+    is_bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if is_bounded else _UNCUT)
+
+
+def table_of(*columns: str) -> Table:
+    """Return an empty table of two columns of words and others of numbers.
+
+    Where room is short the first, which has names of any length, is folded; else it would crowd the others out.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(name, justify="left" if place < 2 else "right", no_wrap=place > 0, overflow="fold")
+    return table

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from milepost import report
@@ -28,6 +27,7 @@ from milepost.cli.common import (
     print_json,
 )
 from milepost.cli.live import Watcher
+from milepost.cli.rendering import table_console
 from milepost.cli.target import workflow_of
 from milepost.cli.watched import status_table
 from milepost.errors import BudgetReached, InvalidArgument, PhaseFailed
@@ -94,7 +94,7 @@ def plan(
     if as_json:
         print_json(planned.document(found))
     else:
-        planned.show(found, target, Console(highlight=False))
+        planned.show(found, target, table_console())
     if check and not found.is_finished:
         raise typer.Exit(DIFFERENT)
 
@@ -156,7 +156,7 @@ def status(
     elif as_json:
         print_json([asdict(one) for one in found])
     else:
-        Console(highlight=False).print(status_table(found))
+        table_console().print(status_table(found))
     problems = [one.problem for one in found if one.problem is not None]
     complain(*problems)
     if problems:
@@ -166,7 +166,7 @@ def status(
 
 def _watch(root: Path, phases: list[str], every_seconds: float, *, as_json: bool) -> list[report.PhaseStatus]:
     """Show the status until no phase is running; Ctrl-C ends it."""
-    console = Console(highlight=False)
+    console = table_console()
     found = report.status(root, phases)
     live = Live(status_table(found), console=console, auto_refresh=False) if console.is_terminal else None
     try:

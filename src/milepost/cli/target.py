@@ -65,8 +65,8 @@ def _workflows(names: Mapping[str, Any]) -> dict[str, Workflow]:
     return {name: value for name, value in names.items() if isinstance(value, Workflow)}
 
 
-def _of_module(name: str) -> ModuleType:
-    _put_on_path(Path.cwd())
+def _of_module(name: str, folder: Path | None = None) -> ModuleType:
+    _put_on_path(folder or Path.cwd())
     try:
         found = pkgutil.resolve_name(f"{name}:")
     except ValueError:
@@ -86,6 +86,9 @@ def _of_module(name: str) -> ModuleType:
 def _of_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise InvalidArgument(f"{path}: there is no such file.")
+    packaged = _name_in_package(path.absolute())
+    if packaged is not None:
+        return _of_module(*packaged)
     spec = importlib.util.spec_from_file_location(path.stem, path.absolute())
     if spec is None or spec.loader is None:
         raise InvalidArgument(f"{path}: this is no Python file.")
@@ -97,6 +100,18 @@ def _of_file(path: Path) -> ModuleType:
     except Exception as error:
         raise _not_loaded(str(path), error) from error
     return module
+
+
+def _name_in_package(path: Path) -> tuple[str, Path] | None:
+    """Return the module name of a file in a package, and the folder it is imported from; None for any other file.
+
+    By its bare name it could not import its neighbours relatively, and its functions would be those of another module.
+    """
+    folder, names = path.parent, [path.stem]
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return (".".join(names), folder) if len(names) > 1 and all(name.isidentifier() for name in names) else None
 
 
 def _put_on_path(folder: Path) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from milepost.cli.common import escaped
 from milepost.cli.live import duration
+from milepost.cli.rendering import table_of
 from milepost.report import PhaseStatus, RunState
 
 _STYLES = {
@@ -23,12 +24,10 @@ _STYLES = {
 
 def status_table(found: Iterable[PhaseStatus]) -> Table:
     """Return a row for each phase."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("phase", "state", "items", "rate", "ETA", "failed", "spent", "last record"):
-        table.add_column(name, justify="left" if name in {"phase", "state"} else "right", no_wrap=True)
+    table = table_of("phase", "state", "items", "rate", "ETA", "failed", "spent", "last record")
     for one in found:
         table.add_row(
-            escaped(one.phase),
+            Text(escaped(one.phase)),
             Text(_state(one), style=_STYLES[one.state]),
             _items(one),
             "-" if one.rate_per_minute is None or one.state is not RunState.RUNNING else _rate(one.rate_per_minute),

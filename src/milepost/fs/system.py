@@ -21,6 +21,7 @@ _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _PRIVATE_FILE = 0o600
 _SHARED_FILE = 0o666  # less what the umask takes
 _PRIVATE_DIRECTORY = 0o700
+_LAST_STREAM = 2  # standard error
 
 
 class SystemFiles:
@@ -28,7 +29,7 @@ class SystemFiles:
 
     def open_path(self, path: str) -> int:
         """Open the directory at *path*, following links."""
-        return os.open(path, _DIRECTORY_FLAGS)
+        return _above_streams(os.open(path, _DIRECTORY_FLAGS))
 
     def make_path(self, path: str) -> None:
         """Make the directory at *path*."""
@@ -36,7 +37,7 @@ class SystemFiles:
 
     def open_directory(self, directory: int, name: str) -> int:
         """Open a subdirectory that is not a link."""
-        return os.open(name, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=directory)
+        return _above_streams(os.open(name, _DIRECTORY_FLAGS | os.O_NOFOLLOW, dir_fd=directory))
 
     def make_directory(self, directory: int, name: str) -> None:
         """Make a private subdirectory."""
@@ -49,7 +50,7 @@ class SystemFiles:
     def open_file(self, directory: int, name: str, mode: OpenMode) -> int:
         """Open a file that is not a link, without blocking."""
         permissions = _SHARED_FILE if mode == "create shared" else _PRIVATE_FILE
-        return os.open(name, _OPEN_FLAGS[mode], permissions, dir_fd=directory)
+        return _above_streams(os.open(name, _OPEN_FLAGS[mode], permissions, dir_fd=directory))
 
     def close(self, handle: int) -> None:
         """Close a handle."""
@@ -161,3 +162,16 @@ def _described(result: os.stat_result) -> Stat:
         permissions=mode_bits.S_IMODE(result.st_mode),
         modified=result.st_mtime,
     )
+
+
+def _above_streams(handle: int) -> int:
+    """Return *handle*, moved off the numbers of the standard streams.
+
+    A program that was started without them gets those numbers for its files, and whatever is printed goes there.
+    """
+    if handle > _LAST_STREAM:
+        return handle
+    try:
+        return fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, _LAST_STREAM + 1)
+    finally:
+        os.close(handle)

@@ -8,11 +8,18 @@ import shutil
 import sys
 
 _LONGEST = 300
+_COMMAND = "milepost"
+_FRESH = "--fresh"
 
 
 def again(**variables: str) -> str:
-    """Return the command of this process, with environment *variables* in front."""
+    """Return the command of this process, with environment *variables* in front.
+
+    Without ``--fresh``: said again, it would set aside what is to be gone on with.
+    """
     words = list(sys.orig_argv) or [sys.executable]
+    if any(os.path.basename(word) == _COMMAND or word == f"{_COMMAND}.cli" for word in words[1:3]):
+        words = [word for word in words if word != _FRESH]
     if len(words) > 1 and _is_command(words[1]):
         words = [os.path.basename(words[1]), *words[2:]]
     words[0] = os.path.basename(words[0]) or "python"

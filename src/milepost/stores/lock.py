@@ -106,6 +106,7 @@ class WriterLock:
             lock.release()  # somebody replaced the file between our open and our lock
 
     _handle = -1  # an interrupt may come before there is one
+    _signed_by = -1
 
     def __del__(self) -> None:
         """Let go of a lock that an interrupt left without an owner, which nobody could take for the process's life."""
@@ -113,9 +114,15 @@ class WriterLock:
             self.release()
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Take the note back and let go of the lock.
+
+        On another host only the note tells of a writer. A forked child leaves it: the lock is still its parent's.
+        """
         if self._handle >= 0:
             handle, self._handle = self._handle, -1
+            if self._signed_by == os.getpid():
+                with suppress(OSError):  # it is for people; the lock itself goes with the handle
+                    self._folder.files.truncate(handle, 0)
             with translated(self._folder.path / LOCK_NAME, "close the file"):
                 self._folder.files.close(handle)
 
@@ -137,6 +144,7 @@ class WriterLock:
         with translated(self._folder.path / LOCK_NAME, "write the file"):
             self._folder.files.truncate(self._handle, 0)
             write_all(self._folder.files, self._handle, note, 0)
+            self._signed_by = os.getpid()
 
 
 def _refuse_unsound(folder: Folder) -> None:

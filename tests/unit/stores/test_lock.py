@@ -173,11 +173,34 @@ def test_the_lock_is_never_unlinked() -> None:
 def test_the_note_is_one_line_of_json() -> None:
     """The note in the lock file is one sealed line that names host, pid and since when."""
     files = disk()
-    _take(files, Clock(12.5))
+    held = _take(files, Clock(12.5))
     note = json.loads(files.files()["/run/lock"])
     assert {name: note[name] for name in ("kind", "host", "pid", "since")} == {
         "kind": "lock", "host": socket.gethostname(), "pid": os.getpid(), "since": 12.5,
     }  # fmt: skip
+    held.release()
+
+
+def test_a_writer_that_leaves_takes_its_note_back() -> None:
+    """Behind a writer that let go no note stays, so that no other host takes the run for one that is running."""
+    files = disk()
+    held = _take(files)
+    assert files.files()["/run/lock"]
+    held.release()
+    assert files.files()["/run/lock"] == b""
+
+
+def test_a_forked_child_leaves_the_note_of_its_parent(tmp_path: Path) -> None:
+    """A child that lets go of its copy of the lock changes nothing for the parent, who holds it still."""
+    held = WriterLock.take(_real(tmp_path).folder, Clock(), allow_network_filesystem=False)
+    before = (tmp_path / "lock").read_bytes()
+    child = os.fork()
+    if not child:
+        held.release()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert (tmp_path / "lock").read_bytes() == before
+    held.release()
 
 
 @pytest.mark.parametrize("note", [b"", b"\0" * 100, b"{}", b'{"pid":1', b'{"kind":"lock","pid":1}\n', b"\xff" * 3000])
