@@ -221,8 +221,13 @@ assert handlers() == before
 def test_a_loop_in_another_thread_stops_and_the_main_thread_is_told(store: Path) -> None:
     """Where another thread goes through the items of the main thread's phase, a signal stops it and the process."""
     body = """
+from milepost.phase.signals import _process
+def ask():
+    send(signal.SIGTERM)
+    while _process.received is None:  # the main thread takes it when it comes to that
+        time.sleep(0.01)
 with opened() as phase:
-    thread = threading.Thread(target=work, args=(phase, "item 2", lambda: send(signal.SIGTERM)))
+    thread = threading.Thread(target=work, args=(phase, "item 2", ask))
     thread.start()
     thread.join()
 say("never")
