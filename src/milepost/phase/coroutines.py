@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from milepost.errors import InvalidArgument
+from milepost.errors import BudgetReached, InvalidArgument
 from milepost.phase.mapping import check_on_error, name_item
 from milepost.phase.retrying import WaitAfter, waits
 from milepost.phase.work import Finished, OnRetry, Pending, Record
@@ -290,8 +290,9 @@ class _Driver:
             finished = await self._trier.work(pending)
         except _GaveUp:
             return
-        self._finished.append(finished)
         error = finished.error
+        if not isinstance(error, BudgetReached):  # of which nothing failed: it has to wait for a later attempt
+            self._finished.append(finished)
         if isinstance(error, BaseException) and not (self.skips and isinstance(error, Exception)):
             if self._failure is None:
                 name_item(error, pending.key)

@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor, Future
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from milepost.errors import InvalidArgument, WorkerDied, WorkersLost
+from milepost.errors import BudgetReached, InvalidArgument, WorkerDied, WorkersLost
 from milepost.phase.pools.backlog import Backlog, Task
 from milepost.phase.pools.base import Outcome, Pool, translated
 from milepost.phase.pools.opening import Workers, open_pool
@@ -261,6 +261,8 @@ class _Loop:
             if self._failure is None and not (self.skips and isinstance(error, Exception)):
                 name_item(error, task.pending.key)
                 self._failure = error
+            if isinstance(error, BudgetReached):
+                return  # nothing of it failed: it has to wait for a later attempt
         self._batch.append(Finished(task.pending.key, outcome.seconds, outcome.value, error, task.tries))
 
     def _bury(self, task: Task, death: WorkerDied, where: Callable[[Task], None]) -> None:

@@ -240,6 +240,7 @@ class Phase(Parallel):
         Raises:
             Changed: The stored answer was made by another function and *on_change* is "stop".
             BudgetReached: The call would exceed max_cost_usd; it is not made.
+            InvalidArgument: *cost_usd* is no finite number of at least 0.
             StorageError: The medium refused; without a durable intent the call is not made.
         """
         self._attempt.check_within()

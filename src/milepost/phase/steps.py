@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ class Steps:
         reconcile: Callable[..., Any] | None,
     ) -> Any:
         """Return the answer of *function*; its intent is durable before it is called."""
+        cost_usd = _checked_price(key, cost_usd)
         code, given = self._begin(CALLS, key, function, args, kwargs)
         with self._alone(CALLS, key):
             if self._is_done(self._calls, key, given, code):
@@ -233,6 +235,23 @@ class Steps:
 def _intent(recorded: Recorded, key: str, sequence: int) -> Ambiguous:
     record, value = recorded.record(sequence), recorded.value(sequence)
     return Ambiguous(key, value["call_id"], value["cost_usd"], record.time)
+
+
+def _checked_price(key: str, cost_usd: Any) -> float | None:
+    """Return a price as a plain number, which is what journals add up.
+
+    Raises:
+        InvalidArgument: It is no number, not finite, or negative.
+    """
+    if cost_usd is None:
+        return None
+    try:
+        price = None if isinstance(cost_usd, str | bytes | bool) else float(cost_usd)
+    except (TypeError, ValueError, OverflowError):
+        price = None
+    if price is None or not math.isfinite(price) or price < 0:
+        raise InvalidArgument(f"call {key!r}: cost_usd={cost_usd!r}: a number of at least 0 is needed, or None.")
+    return price
 
 
 def priced(cost_usd: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import milepost
 import milepost.fingerprint
+import milepost.report
 from milepost.errors import InvalidArgument, NotEncodable
 
 PROMPT = "say hello"
@@ -288,3 +290,25 @@ def test_a_function_is_fingerprinted_once_per_attempt(tmp_path: Path, monkeypatc
         for number in range(5):
             phase.call(f"c{number}", provider.__call__, PROMPT)
     assert len(taken) == 1
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -0.01, "0.03", True, 1j])
+def test_a_price_that_cannot_be_added_up_is_refused_before_the_call(tmp_path: Path, price: Any) -> None:
+    """What is no finite price of at least 0 reaches neither the provider nor the journal, which stays readable."""
+    provider = Provider()
+    with opened(tmp_path) as phase, pytest.raises(InvalidArgument, match="cost_usd="):
+        phase.call("ask", provider, PROMPT, cost_usd=price)
+    with opened(tmp_path) as phase:
+        assert phase.call("ask", provider, PROMPT, cost_usd=0.01) == "SAY HELLO"
+    assert len(provider.received) == 1
+
+
+def test_a_price_may_be_any_kind_of_number(tmp_path: Path) -> None:
+    """A Decimal is a price like another: the run adds it up, and can be opened again."""
+    provider = Provider()
+    for _ in range(2):
+        with opened(tmp_path, max_cost_usd=1) as phase:
+            phase.call("ask", provider, PROMPT, cost_usd=Decimal("0.03"))  # type: ignore[arg-type]
+    (seen,) = milepost.report.status(tmp_path)
+    assert seen.cost_usd == 0.03
+    assert len(provider.received) == 1

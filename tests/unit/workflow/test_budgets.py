@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,42 @@ def _paid(folder: Path, provider: Provider, *, budget_usd: float, workers: int, 
     return flow.run()
 
 
+def _failed(folder: Path, phase: str) -> list[str]:
+    with milepost.open(phase, store=folder) as seen:
+        return list(seen.failures())
+
+
+def test_coroutines_that_a_budget_holds_up_have_not_failed(tmp_path: Path) -> None:
+    """A call from a coroutine that the budget does not cover ends the attempt, and counts no item as failed."""
+    flow = milepost.Workflow("w", store=tmp_path)
+    provider = Provider()
+
+    @flow.phase(items=["a", "b", "c", "d"], max_cost_usd=0.5)
+    def pays(phase: milepost.Phase, items: list[str]) -> dict[str, str]:
+        async def ask(item: str) -> str:
+            return str(phase.call(item, provider.ask, item, cost_usd=0.2))
+
+        async def all_of_them() -> dict[str, str]:
+            return {key: value async for key, value in phase.amap(ask, items, limit=2, on_error="skip")}
+
+        return asyncio.run(all_of_them())
+
+    with pytest.raises(BudgetReached, match="max_cost_usd"):
+        flow.run()
+    assert len(provider.calls) == 2
+    assert _failed(tmp_path, "pays") == []
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_budget_of_dollars_is_never_exceeded(tmp_path: Path, workers: int) -> None:
-    """Over all attempts and from several threads no call is made that the budget does not cover; more goes on."""
+    """No call is made that the budget does not cover, by no thread, and no item fails by that; more goes on."""
     provider = Provider()
     for budget_usd, calls in ((1.0, 3), (1.0, 3), (1.5, 5)):
         with pytest.raises(BudgetReached, match="max_cost_usd") as caught:
             _paid(tmp_path, provider, budget_usd=budget_usd, workers=workers)
         assert caught.value.limit == "max_cost_usd"
         assert len(provider.calls) == calls
+        assert _failed(tmp_path, "pays") == []
     outputs = _paid(tmp_path, provider, budget_usd=10, workers=workers)
     assert outputs["pays"] == {f"item {n}": f"ITEM {n}" for n in range(8)}
     assert sorted(provider.calls) == [f"item {n}" for n in range(8)]
