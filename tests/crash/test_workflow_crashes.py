@@ -198,8 +198,12 @@ def _assert_survives(tmp_path: Path, kills: int, jobs: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
     moments = random.Random(seed)
     with subprocess.Popen(
-        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:  # fmt: skip
+        [sys.executable, __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from milepost.errors import BudgetReached, Forked, Interrupted
+from milepost.errors import BudgetReached, Forked, Interrupted, StorageError
 from milepost.events import EventKind, all_of
 from milepost.fs import current, drill_listener
 from milepost.phase.changes import Makers, settle_run
@@ -197,10 +197,21 @@ class Attempt:
         result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
         self._is_complete = True
         if self._digests is not None:
-            keep_receipt(self._session, self.settings)
+            self._keep_receipt()
         if self._session.index.completed != newest:
             self._tell(EventKind.COMPLETED)
         return result
+
+    def _keep_receipt(self) -> None:
+        """Write the receipt; the result is recorded whatever comes of that."""
+        try:
+            keep_receipt(self._session, self.settings)
+        except StorageError as error:
+            log.error(  # noqa: TRY400 -- the message says it all
+                "%s: the result is recorded, and its receipt could not be written: %s The next attempt writes it.",
+                self._session.path,
+                error,
+            )
 
     def finish(self, value: Any) -> tuple[Any, str] | None:
         """Complete the phase with *value* unless its body did; return the stored result and its digest."""

@@ -27,7 +27,7 @@ def keep_receipt(session: Session, settings: Settings) -> None:
     """Write the receipt of a run that has a result, unless the one that stands is of this very result.
 
     Raises:
-        StorageError: The medium refused; the result is recorded all the same, and a later attempt writes the receipt.
+        StorageError: The medium refused; the result is recorded all the same, and the next attempt writes the receipt.
     """
     head = _head(session)
     if not session.begins_with(RECEIPT, head):
