@@ -23,6 +23,7 @@ from milepost.cli.common import (
     PhaseNames,
     Root,
     complain,
+    escaped,
     help_of,
     print_json,
 )
@@ -211,7 +212,7 @@ def _show_cause(failure: PhaseFailed) -> None:
     frames = traceback.extract_tb(cause.__traceback__)
     own = [frame for frame in frames if f"{Path(__file__).parents[1]}" not in frame.filename]
     lines = traceback.format_list(own) + traceback.format_exception_only(cause)
-    sys.stderr.write("".join(lines))
+    sys.stderr.write(escaped("".join(lines)))
 
 
 def _summarise(watcher: Watcher, outputs: Any, folder: Path, seconds: float, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import os
 import pkgutil
@@ -103,15 +104,23 @@ def _of_file(path: Path) -> ModuleType:
 
 
 def _name_in_package(path: Path) -> tuple[str, Path] | None:
-    """Return the module name of a file in a package, and the folder it is imported from; None for any other file.
+    """Return the module name of a file that imports its neighbours relatively, and the folder of its package.
 
-    By its bare name it could not import its neighbours relatively, and its functions would be those of another module.
+    None for any other file: it keeps its bare name, by which its functions are known when it is run as a script.
     """
     folder, names = path.parent, [path.stem]
     while (folder / "__init__.py").is_file() and folder != folder.parent:
         names.insert(0, folder.name)
         folder = folder.parent
-    return (".".join(names), folder) if len(names) > 1 and all(name.isidentifier() for name in names) else None
+    return (".".join(names), folder) if len(names) > 1 and _imports_relatively(path) else None
+
+
+def _imports_relatively(path: Path) -> bool:
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return False  # told when it is loaded
+    return any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
 
 
 def _put_on_path(folder: Path) -> None:

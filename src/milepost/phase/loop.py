@@ -264,8 +264,8 @@ def _placed(error: NotEncodable, key: str) -> NotEncodable:
 
 def told(error: BaseException | str) -> dict[str, Any]:
     """Return what is kept of an error: its type and its message, at most 2,000 characters of it."""
-    if isinstance(error, str):
-        return {"type": "failure", "message": error[:_LONGEST_MESSAGE]}
-    message = "\n".join([str(error), *getattr(error, "__notes__", ())])
-    readable = message.encode("utf-8", "backslashreplace").decode()
-    return {"type": type(error).__qualname__, "message": readable[:_LONGEST_MESSAGE]}
+    kind, message = "failure", error
+    if not isinstance(error, str):
+        kind, message = type(error).__qualname__, "\n".join([str(error), *getattr(error, "__notes__", ())])
+    readable = str(message).encode("utf-8", "backslashreplace").decode()  # a file's name may hold lone surrogates
+    return {"type": kind, "message": readable[:_LONGEST_MESSAGE]}

@@ -30,6 +30,13 @@ def double(phase, items):
     return dict(phase.map(doubled, items))
 """
 
+RUN_AS_SCRIPT = """
+import pathlib, sys
+file = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(file.parent))
+__import__(file.stem).workflow.run()
+"""
+
 
 def recorded(root: Path, name: str) -> None:
     """Record one item of a phase."""
@@ -142,3 +149,20 @@ def test_a_phase_that_ran_to_the_same_result_counts_as_finished(tmp_path: Path) 
     done = run("run", shelf.target, "--retry-failed", "--json", code=1).json
     assert done["ran"] == ["read"]
     assert [(one["phase"], one["state"]) for one in done["phases"]] == [("read", "finished"), ("merge", "reused")]
+
+
+def test_a_file_in_a_package_is_the_same_job_as_the_script(tmp_path: Path) -> None:
+    """A file that needs no package keeps the name that it has as a script, so that each goes on with the other's run."""
+    shelf = Shelf(tmp_path)
+    (tmp_path / "__init__.py").touch()
+    subprocess.run([sys.executable, "-c", RUN_AS_SCRIPT, str(shelf.file)], check=True, timeout=60)
+    assert run("plan", shelf.target, "--json").json["finished"]
+
+
+def test_the_error_of_a_body_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    """What a body raised is shown with its control characters escaped, in the traceback too."""
+    shelf = Shelf(tmp_path, a="boom")
+    target = shelf.edit('"the body broke"', '"the body \\x1b[31mbroke"')
+    done = run("run", target, "--quiet", code=1)
+    assert "\x1b" not in done.err
+    assert done.err.count("\\x1b[31mbroke") >= 2

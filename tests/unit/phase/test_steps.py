@@ -312,3 +312,12 @@ def test_a_price_may_be_any_kind_of_number(tmp_path: Path) -> None:
     (seen,) = milepost.report.status(tmp_path)
     assert seen.cost_usd == 0.03
     assert len(provider.received) == 1
+
+
+def test_a_failure_may_name_a_file_that_is_no_text(tmp_path: Path) -> None:
+    """What is told of a failure is recorded escaped where it cannot be stored as it is."""
+    with opened(tmp_path) as phase:
+        for _ in phase.each(["a"]):
+            phase.fail("cannot read \udcff.md")
+    with milepost.open("p", store=tmp_path) as seen:
+        assert seen.failures()["a"]["message"] == "cannot read \\udcff.md"
