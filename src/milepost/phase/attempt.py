@@ -207,7 +207,7 @@ class Attempt:
         try:
             keep_receipt(self._session, self.settings)
         except StorageError as error:
-            log.error(  # noqa: TRY400 -- the message says it all
+            log.warning(
                 "%s: the result is recorded, and its receipt could not be written: %s The next attempt writes it.",
                 self._session.path,
                 error,
