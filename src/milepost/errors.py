@@ -22,9 +22,10 @@ from typing import Any
 
 
 class MilepostError(Exception):
-    """Milepost could not do what was asked."""
+    """Milepost could not do what was asked. *phase* names the phase of a workflow whose body raised it, if one did."""
 
     code = "milepost"
+    phase: str | None = None
 
     def __init__(self, message: str | None = None) -> None:
         """Hold *message*, or the class docstring where none is given."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from milepost.cli import drilling, keeping, looking, running
-from milepost.cli.common import tell
+from milepost.cli.common import INTERRUPTED, tell
 from milepost.errors import MilepostError, StoreUnavailable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -51,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     _stand_in_for_closed_streams()
     try:
         app(arguments, prog_name="milepost", standalone_mode=True)
+    except KeyboardInterrupt:  # before a phase could take it: nothing has begun
+        return INTERRUPTED
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except MilepostError as error:

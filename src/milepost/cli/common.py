@@ -18,12 +18,13 @@ from milepost.errors import (
     InvalidArgument,
     MilepostError,
     StorageError,
+    UsageError,
     WorkError,
 )
 
 _UNPRINTED = re.compile(r"[^\n\x20-\x7e]")
 
-DIFFERENT, USAGE, CHANGED, DAMAGED, MEDIUM, BUSY = 1, 2, 3, 65, 74, 75
+DIFFERENT, USAGE, CHANGED, DAMAGED, MEDIUM, BUSY, INTERRUPTED = 1, 2, 3, 65, 74, 75, 130
 
 EXIT_CODES = """
 \b
@@ -120,7 +121,9 @@ def escaped(text: str) -> str:
 
 
 def code_of(error: MilepostError) -> int:
-    """Return the exit code that tells what to do about *error*."""
+    """Return the exit code that tells what to do about *error*: one of a phase's body is a failure of the job."""
+    if isinstance(error, UsageError) and error.phase is not None:
+        return DIFFERENT
     kinds = (
         (StorageError, MEDIUM),
         (ContentionError, BUSY),

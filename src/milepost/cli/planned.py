@@ -70,6 +70,9 @@ def _entry(one: PhasePlan) -> dict[str, Any]:
         "failed": one.failed,
         "seconds": one.seconds,
         "cost_usd": one.cost_usd,
+        "spent_usd": one.spent_usd,
+        "max_cost_usd": one.max_cost_usd,
+        "exceeds_budget": one.exceeds_budget,
         "ambiguous": [call._asdict() for call in one.ambiguous],
     }
 
@@ -95,6 +98,9 @@ def show(plan: Plan, target: str, console: Console) -> None:
             console.print(Text(escaped(f"{one.phase}: {line}")), soft_wrap=True)
         for line in why(one.kept):
             console.print(Text(escaped(f"{one.phase}: kept, although {line}"), style="yellow"), soft_wrap=True)
+        if one.exceeds_budget and one.action != "reuse":
+            line = f"{one.phase}: max_cost_usd={one.max_cost_usd:g} and ${one.spent_usd:g} of it spent: it stops before"
+            console.print(Text(escaped(line), style="yellow"), soft_wrap=True)
         for call in one.ambiguous:
             price = "" if call.cost_usd is None else f" (${call.cost_usd:g})"
             line = f"{one.phase}: call {call.key!r} was sent and not answered{price}; it is made again with its id"
@@ -152,6 +158,31 @@ def _closing(plan: Plan, target: str) -> list[str]:
     return lines
 
 
+def failure(phases: Mapping[str, Seen], error: BaseException) -> dict[str, Any]:
+    """Return what came of a run that ended with an *error*, as plain JSON values."""
+    return {
+        "ran": [name for name, seen in phases.items() if seen.state == "finished"],
+        "reused": [name for name, seen in phases.items() if seen.state == "reused"],
+        "error": {"code": getattr(error, "code", "stopped"), "type": type(error).__name__, "message": str(error)},
+        "cost_usd": sum(seen.cost_usd for seen in phases.values()),
+        "phases": [_of_phase(seen, seen.state) for seen in phases.values()],
+    }
+
+
+def _of_phase(seen: Seen, state: str) -> dict[str, Any]:
+    return {
+        "phase": seen.phase,
+        "state": state,
+        "done": seen.done,
+        "expected": seen.total,
+        "new": seen.done - seen.done_before,
+        "failed": seen.failed,
+        "retried": seen.retried,
+        "cost_usd": seen.cost_usd,
+        "errors": seen.errors,
+    }
+
+
 def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds: float) -> dict[str, Any]:
     """Return what came of a run as plain JSON values."""
     return {
@@ -162,18 +193,7 @@ def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds:
         "seconds": round(seconds, 3),
         "cost_usd": sum(seen.cost_usd for seen in phases.values()),
         "phases": [
-            {
-                "phase": seen.phase,
-                "state": "finished" if seen.phase in outputs.ran else seen.state,
-                "done": seen.done,
-                "expected": seen.total,
-                "new": seen.done - seen.done_before,
-                "failed": seen.failed,
-                "retried": seen.retried,
-                "cost_usd": seen.cost_usd,
-                "errors": seen.errors,
-            }
-            for seen in phases.values()
+            _of_phase(seen, "finished" if seen.phase in outputs.ran else seen.state) for seen in phases.values()
         ],
     }
 

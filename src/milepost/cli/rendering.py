@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from milepost.cli.common import escaped, json_text
 from milepost.errors import InvalidArgument
 
+_LARGEST_EXACT = 2**53
 _UNCUT = 2_000  # columns; more than a table of ours has
 _MOST_COLOURED = 200_000  # characters; beyond that colours take longer than they help
 
@@ -30,12 +32,31 @@ def selected(document: Any, query: str | None) -> list[Any]:
         return [document]
     import jq  # type: ignore[import-not-found]  # it comes without types
 
+    mark = secrets.token_hex(8)
+    text = json.dumps(_exact(document, mark), ensure_ascii=False)
     try:
-        found: list[Any] = jq.compile(query).input_text(json.dumps(document, ensure_ascii=False)).all()
+        found: list[Any] = jq.compile(query).input_text(text).all()
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise InvalidArgument(f"query {query!r}: {reason}") from None
-    return found
+    return [_restored(one, mark) for one in found]
+
+
+def _exact(value: Any, mark: str) -> Any:
+    """Return *value* with each integer that jq, which counts in doubles, would round in a form that it hands on."""
+    if type(value) is int and abs(value) > _LARGEST_EXACT:
+        return f"{mark}{value}"
+    if isinstance(value, dict):
+        return {key: _exact(one, mark) for key, one in value.items()}
+    return [_exact(one, mark) for one in value] if isinstance(value, list) else value
+
+
+def _restored(value: Any, mark: str) -> Any:
+    if isinstance(value, str) and value.startswith(mark):
+        return int(value.removeprefix(mark))
+    if isinstance(value, dict):
+        return {key: _restored(one, mark) for key, one in value.items()}
+    return [_restored(one, mark) for one in value] if isinstance(value, list) else value
 
 
 def show_json(documents: list[Any], *, plain: bool) -> None:

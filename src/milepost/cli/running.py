@@ -31,7 +31,7 @@ from milepost.cli.live import Watcher
 from milepost.cli.rendering import table_console
 from milepost.cli.target import workflow_of
 from milepost.cli.watched import status_table
-from milepost.errors import BudgetReached, InvalidArgument, PhaseFailed
+from milepost.errors import BudgetReached, Interrupted, InvalidArgument, MilepostError, PhaseFailed
 
 Target = Annotated[str, typer.Argument(help="module:workflow, or path/to/file.py:workflow.")]
 Params = Annotated[
@@ -132,11 +132,12 @@ def run(
                 on_event=watcher,
                 jobs=jobs,
             )
-    except BudgetReached as stop:  # the library has told of it
-        raise typer.Exit(stop.EXIT_CODE) from None
-    except PhaseFailed as failure:
-        _show_cause(failure)
-        raise
+    except (MilepostError, BudgetReached, Interrupted) as error:
+        if as_json:
+            print_json(planned.failure(watcher.phases, error))
+        if isinstance(error, PhaseFailed):
+            _show_cause(error)
+        raise  # an exit has its own code, and the library has told of it
     folder = workflow.store_for(_pairs(params), store)
     _summarise(watcher, outputs, folder, time.monotonic() - begun, as_json=as_json)
     if outputs.left or any(seen.failed for seen in watcher.phases.values()):

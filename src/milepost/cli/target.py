@@ -90,6 +90,9 @@ def _of_file(path: Path) -> ModuleType:
     packaged = _name_in_package(path.absolute())
     if packaged is not None:
         return _of_module(*packaged)
+    known = sys.modules.get(path.stem)
+    if known is not None and getattr(known, "__file__", None) != str(path.absolute()):
+        raise InvalidArgument(f"{path}: a module called {path.stem!r} is loaded already; give the file another name.")
     spec = importlib.util.spec_from_file_location(path.stem, path.absolute())
     if spec is None or spec.loader is None:
         raise InvalidArgument(f"{path}: this is no Python file.")

@@ -21,6 +21,7 @@ from milepost.phase.loop import DigestOf, Loop
 from milepost.phase.loops import Loops
 from milepost.phase.outputs import output_digest, record_output
 from milepost.phase.receipts import keep_receipt
+from milepost.phase.results import Results
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
 from milepost.phase.state import State
@@ -194,6 +195,8 @@ class Attempt:
     def complete(self, value: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the phase's result."""
         newest = self._session.index.completed
+        if isinstance(value, Results):  # what is returned most easily: the results themselves
+            value = dict(value)
         result = complete(self._session, self.loops, self.steps, self.makers, value, args, kwargs, within=self.within)
         self._is_complete = True
         if self._digests is not None:

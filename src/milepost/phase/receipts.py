@@ -9,18 +9,57 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import xxhash
 
+from milepost.fs import current
 from milepost.phase.changes import described
 from milepost.phase.outputs import output_digest, recorded_outputs
 from milepost.phase.settings import Settings
+from milepost.run import Place
 from milepost.run.index import Index
-from milepost.run.session import RECEIPT, Session
+from milepost.run.session import RECEIPT, FolderSession, Session
 
 _FORMAT = 1
+
+
+class Receipted(Protocol):
+    """A run with a result, as far as its receipt is concerned."""
+
+    index: Index
+
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+
+    def begins_with(self, name: str, data: bytes) -> bool:
+        """Tell whether there is a document that begins with *data*."""
+
+    def chain(self, sequence: int) -> str:
+        """Return the chain hash that a record states."""
+
+
+def has_receipt(run: Receipted) -> bool:
+    """Tell whether the receipt of a run is of its newest result."""
+    return run.begins_with(RECEIPT, _head(run))
+
+
+def mend_receipt(settings: Settings) -> None:
+    """Write the receipt of a finished run that a crash right behind its result left without one; opens no attempt.
+
+    Raises:
+        RunLocked: Another process writes the run, and writes its receipt.
+        StorageError: The medium refused.
+    """
+    place = Place(current(), settings.root, settings.name)
+    session = FolderSession(place, settings.clock, settings.durability)
+    try:
+        session.recover()
+        keep_receipt(session, settings)
+    finally:
+        session.close()
 
 
 def keep_receipt(session: Session, settings: Settings) -> None:
@@ -29,19 +68,18 @@ def keep_receipt(session: Session, settings: Settings) -> None:
     Raises:
         StorageError: The medium refused; the result is recorded all the same, and the next attempt writes the receipt.
     """
-    head = _head(session)
-    if not session.begins_with(RECEIPT, head):
-        session.keep_document(RECEIPT, _sealed(head, session, settings))
+    if not has_receipt(session):
+        session.keep_document(RECEIPT, _sealed(_head(session), session, settings))
 
 
-def _head(session: Session) -> bytes:
+def _head(run: Receipted) -> bytes:
     """Return how the receipt of the newest result begins."""
-    completed = session.index.completed
+    completed = run.index.completed
     fields = {
         "kind": "receipt",
         "format": _FORMAT,
-        "run": session.run,
-        "completed": {"sequence": completed, "chain": session.chain(completed)},
+        "run": run.run,
+        "completed": {"sequence": completed, "chain": run.chain(completed)},
     }
     return orjson.dumps(fields)[:-1] + b","
 

@@ -6,7 +6,7 @@ import threading
 from typing import Any, Self
 
 from milepost.errors import CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
-from milepost.records import Record, decode_line
+from milepost.records import Record, chain_of, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
 from milepost.run.place import Place
@@ -27,6 +27,7 @@ class ReadSession:
         self._store = store
         self._mutex = threading.Lock()
         self._manifest: tuple[int, float] | None = None
+        self._run = ""
 
     @classmethod
     def opened(cls, place: Place) -> Self:
@@ -57,6 +58,7 @@ class ReadSession:
             raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
         if manifest.keeper != PHASE_KEEPER:
             raise ForeignRun(f"{self.path}: this is kept by a CheckpointManager; read it with that.")
+        self._run = manifest.run
         told: list[str] = []
         damage: list[DamageError] = []
         with self._mutex:
@@ -70,6 +72,23 @@ class ReadSession:
                 if told == (told := [str(error) for error in damage]):
                     break
             raise damage[0]
+
+    @property
+    def run(self) -> str:
+        """The id of the run."""
+        return self._run
+
+    def begins_with(self, name: str, data: bytes) -> bool:
+        """Tell whether there is a document that begins with *data*."""
+        try:
+            return self._store.folder.read(name, len(data)) == data
+        except FileNotFoundError:
+            return False
+
+    def chain(self, sequence: int) -> str:
+        """Return the chain hash that a record states."""
+        with self._mutex:
+            return chain_of(self._store.read_line(sequence))
 
     def document(self, name: str) -> bytes | None:
         """Return a document's bytes, or None if there is none."""

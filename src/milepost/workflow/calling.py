@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import orjson
-
-from milepost.errors import InvalidArgument
+from milepost.errors import InvalidArgument, MilepostError, PhaseFailed
+from milepost.phase.telling import described
 from milepost.phase.work import DeclaredItems
 from milepost.workflow.graph import Node
 
@@ -52,18 +53,21 @@ def items_of(node: Node, outputs: Sequence[Any], config: Any) -> DeclaredItems |
     """
     if node.items is None:
         return None
-    found = call_with(node.items, outputs, config) if callable(node.items) else node.items
+    with declared(node.name, "items="):
+        found = call_with(node.items, outputs, config) if callable(node.items) else node.items
     if not isinstance(found, Iterable) or isinstance(found, str | bytes):
         raise InvalidArgument(f"phase {node.name!r}: items= gave a {type(found).__name__}; a list of items is needed.")
-    declared = DeclaredItems(found)
-    declared.key, declared.version = node.key, node.version
-    return declared
+    with declared(node.name, "items="):
+        items = DeclaredItems(found)
+    items.key, items.version = node.key, node.version
+    return items
 
 
 def params_of(node: Node, config: Any) -> Any:
     """Return the parameters that *node* depends on: those declared, else the whole config if its body takes it."""
     if callable(node.params) and not isinstance(node.params, type):
-        return call_given_config(node.params, config)
+        with declared(node.name, "params="):
+            return call_given_config(node.params, config)
     if node.params is not None:
         return node.params
     return config if takes_config(node.function) else None
@@ -71,8 +75,24 @@ def params_of(node: Node, config: Any) -> Any:
 
 def inputs_of(node: Node, config: Any) -> Sequence[str | Path]:
     """Return the files that *node* depends on as a whole."""
-    found = call_given_config(node.inputs, config) if callable(node.inputs) else node.inputs
+    with declared(node.name, "inputs="):
+        found = call_given_config(node.inputs, config) if callable(node.inputs) else node.inputs
     return cast("Sequence[str | Path]", found)
+
+
+@contextmanager
+def declared(phase: str, option: str) -> Iterator[None]:
+    """Name phase and option where a function that was declared raises.
+
+    Raises:
+        PhaseFailed: It did; the cause is its error.
+    """
+    try:
+        yield
+    except MilepostError:
+        raise
+    except Exception as error:
+        raise PhaseFailed(f"{phase}: what was declared as {option} raised {described(error)}.") from error
 
 
 def call_given_config(function: Callable[..., Any], config: Any) -> Any:
@@ -112,7 +132,12 @@ def config_of(declared: Any, overrides: Mapping[str, str]) -> Any:
 
 
 def _parsed(text: str) -> Any:
+    """Return JSON as its value, and all else as text; a number of any length stays the number it is."""
     try:
-        return orjson.loads(text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except ValueError:
         return text
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(word)

@@ -11,6 +11,7 @@ from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable, Stal
 from milepost.fs import current
 from milepost.phase.changes import Description, described
 from milepost.phase.outputs import Output, output_digest, recorded_outputs
+from milepost.phase.receipts import has_receipt
 from milepost.phase.steps import Steps
 from milepost.phase.work import Ambiguous
 from milepost.records import Record
@@ -107,6 +108,11 @@ class Look:
                 "ran it meanwhile. Run the workflow again."
             )
         return self.result()
+
+    @property
+    def has_receipt(self) -> bool:
+        """Whether the receipt is of the result; a crash right behind a result leaves an older one, or none."""
+        return self.session is None or has_receipt(self.session)
 
     def ambiguous(self) -> list[Ambiguous]:
         """Return the paid calls that were sent and not answered."""

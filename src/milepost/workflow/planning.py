@@ -16,10 +16,10 @@ from milepost.workflow.looking import Look, finished_digest, strangers
 class PhasePlan:
     """What a run would do with one phase.
 
-    *ambiguous* lists the paid calls that were sent and not answered, which a run makes again with the same id, unless
-    the body says otherwise. *items* is None where they are unknown: the phase declares none, or a phase before it runs
-    first. *done* counts the results of its last attempt. *seconds* and *cost_usd* are estimated from the recorded
-    history, None where there is none to go by.
+    *spent_usd* is what its run has spent, *max_cost_usd* its budget. *ambiguous* lists the paid calls that were sent
+    and not answered, which a run makes again with the same id, unless the body says otherwise. *items* is None where
+    they are unknown: the phase declares none, or a phase before it runs first. *done* counts the results of its last
+    attempt. *seconds* and *cost_usd* are estimated from the recorded history, None where there is none to go by.
     """
 
     phase: str
@@ -33,6 +33,14 @@ class PhasePlan:
     seconds: float | None = None
     cost_usd: float | None = None
     ambiguous: list[Ambiguous] = field(default_factory=list)
+    spent_usd: float = 0.0
+    max_cost_usd: float | None = None
+
+    @property
+    def exceeds_budget(self) -> bool:
+        """Whether what it is estimated to cost is more than is left of its budget, so that it would stop before."""
+        spent = 0.0 if self.action is Action.AGAIN else self.spent_usd
+        return self.max_cost_usd is not None and round(spent + (self.cost_usd or 0.0), 9) > self.max_cost_usd
 
 
 @dataclass
@@ -109,6 +117,8 @@ def _plan_phase(frame: Frame, node: Node, digests: dict[str, str | None], wish: 
             failed=look.index.failed,
             seconds=seconds,
             cost_usd=cost_usd,
+            spent_usd=round(look.index.tally.spent_usd, 9),
+            max_cost_usd=node.budget.max_cost_usd,
             ambiguous=look.ambiguous() if decision.action is Action.RESUME else [],
         )
     finally:

@@ -11,10 +11,25 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from milepost import codec
-from milepost.errors import BudgetReached, Interrupted, MilepostError, NotEncodable, PhaseFailed, Unrecorded, WorkError
+from milepost.errors import (
+    BudgetReached,
+    DuplicateKey,
+    Interrupted,
+    InvalidArgument,
+    MilepostError,
+    NotEncodable,
+    PhaseFailed,
+    RunLocked,
+    StorageError,
+    Unrecorded,
+    UsageError,
+    WorkError,
+)
 from milepost.events import Event, EventKind
+from milepost.fingerprint import parameter_parts
 from milepost.phase.command import again
 from milepost.phase.phase import Phase
+from milepost.phase.receipts import mend_receipt
 from milepost.phase.retrying import waits
 from milepost.phase.settings import Settings
 from milepost.phase.signals import Signals, whole
@@ -43,6 +58,10 @@ class Runner:
         self._nodes = nodes
         self._wish = wish
         self._signals = Signals(frame.name, frame.grace_seconds)
+        for node in nodes:  # what is wrong with a later phase is told before an earlier one has run for hours
+            settings = frame.settings(node, within_of(frame.name, node, {}))
+            if settings.enabled:
+                parameter_parts(settings.params)
 
     def run(self, jobs: int) -> Outputs:
         """Run all phases, at most *jobs* side by side, and return their outputs.
@@ -123,9 +142,23 @@ class Runner:
         look = Look.at(self._frame.root, node.name) if settings.enabled else Look(None)
         try:
             decision = decide(look, settings, upstream, items, ttl_hours=node.ttl_hours, wish=self._wish)
-            return decision, self._withheld(decision, look)
+            left = self._withheld(decision, look)
+            lacks_receipt = decision.action is Action.REUSE and not look.has_receipt
+        except (InvalidArgument, DuplicateKey) as error:
+            raise type(error)(f"phase {node.name!r}: {error}") from error
         finally:
             look.close()
+        if lacks_receipt:
+            self._mend_receipt(settings)
+        return decision, left
+
+    @staticmethod
+    def _mend_receipt(settings: Settings) -> None:
+        """Write the receipt that a crash took; what hinders that does not hinder the reuse of the result."""
+        try:
+            mend_receipt(settings)
+        except (RunLocked, StorageError) as error:
+            log.warning("%s: its receipt could not be written: %s", settings.name, error)
 
     def _withheld(self, decision: Decision, look: Look) -> str | None:
         """Return why a phase is not run although it is not finished; None if it is."""
@@ -182,10 +215,9 @@ class Runner:
             try:
                 self._attempt(node, settings._replace(within=within), arguments)
                 break
-            except NotEncodable as error:
-                raise NotEncodable(f"{node.name}: {error.path}", error.reason) from error
             except Exception as error:
-                if isinstance(error, MilepostError) and not isinstance(error, WorkError):
+                is_ours = isinstance(error, MilepostError) and not isinstance(error, WorkError)
+                if is_ours or isinstance(error, PhaseFailed):
                     raise
                 wait_seconds = wait_after(error, tries)
                 if wait_seconds is None and isinstance(error, MilepostError):
@@ -200,13 +232,19 @@ class Runner:
     def _attempt(self, node: Node, settings: Settings, arguments: list[Any]) -> None:
         with Phase.of(settings) as phase:
             try:
-                returned = call_with(node.function, [phase, *arguments], self._frame.config)
-            except Unrecorded:
+                finished = phase.finish(call_with(node.function, [phase, *arguments], self._frame.config))
+            except Unrecorded as error:
                 if not phase.is_partial:
+                    error.phase = node.name
                     raise
                 finished = None  # its body asked for the result of all items, and was not to have them
-            else:
-                finished = phase.finish(returned)
+            except NotEncodable as error:
+                named = NotEncodable(f"{node.name}: {error.path}", error.reason)
+                named.phase = node.name
+                raise named from error
+            except UsageError as error:
+                error.phase = node.name
+                raise
         if finished is None:
             self.outputs.left[node.name] = "items of it did not run, because only what failed was to"
             return

@@ -126,3 +126,32 @@ def test_a_new_result_has_a_new_receipt(tmp_path: Path) -> None:
     receipt = receipt_of(tmp_path, "p")
     assert (receipt["done"], receipt["result"]) == (2, digest(b"2"))
     run("verify", "--dir", tmp_path)
+
+
+def test_a_workflow_writes_the_receipt_that_a_crash_took_without_entering_the_phase(tmp_path: Path) -> None:
+    """A finished phase without its receipt gets one at the next run, which opens no attempt and enters no body."""
+    shelf = Shelf(tmp_path)
+    run("run", shelf.target, "--quiet")
+    shelf.log()
+    path = shelf.store / "read/receipt.json"
+    whole = path.read_bytes()
+    path.unlink()
+    assert "no receipt yet" in run("verify", "--dir", shelf.store).err
+    again = run("run", shelf.target, "--json")
+    assert (again.json["reused"], shelf.log()) == (["read", "merge"], [])
+    assert path.read_bytes() == whole
+    assert "no receipt" not in run("verify", "--dir", shelf.store).err
+
+
+def test_repair_sets_a_damaged_receipt_aside_and_the_next_run_writes_it(tmp_path: Path) -> None:
+    """A receipt with an altered byte is damage; repaired, it is kept aside, and the next run writes a new one."""
+    shelf = Shelf(tmp_path)
+    run("run", shelf.target, "--quiet")
+    path = shelf.store / "read/receipt.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"attempts":1', b'"attempts":7'))
+    run("verify", "--dir", shelf.store, code=65)
+    run("repair", "read", "--yes", "--dir", shelf.store)
+    run("run", shelf.target, "--quiet")
+    assert path.read_bytes() == whole
+    run("verify", "--dir", shelf.store)

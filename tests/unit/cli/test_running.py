@@ -171,6 +171,37 @@ def _run_raw(shelf: Shelf) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
+def test_a_failed_run_prints_its_document_too(tmp_path: Path) -> None:
+    """With --json a run that ends in a failure prints what came of it and why, and leaves with its code."""
+    shelf = Shelf(tmp_path, a="alpha", b="boom")
+    failed = run("run", shelf.target, "--json", code=None)
+    assert failed.code == 1
+    assert (failed.json["error"]["code"], failed.json["ran"]) == ("work.phase-failed", [])
+    assert failed.json["phases"][0]["done"] == 1
+
+
+def test_a_body_that_gives_what_cannot_be_stored_is_a_failure_of_the_job(tmp_path: Path) -> None:
+    """What a body does wrong with its phase leaves with 1, as a failure does, and not with the code of a wrong command."""
+    shelf = Shelf(tmp_path)
+    target = shelf.edit("return dict(phase.results())", "return object()")
+    assert "read: result" in run("run", target, "--quiet", code=1).err
+
+
+def test_numbers_of_any_length_pass_a_param_as_they_are(tmp_path: Path) -> None:
+    """An integer that no machine word holds is handed to the config exactly, and NaN is a text."""
+    shelf = Shelf(tmp_path)
+    run("run", shelf.target, "--quiet", "--param", "deep.threshold=12345678901234567890123")
+    with milepost.open("merge", store=shelf.store) as reader:
+        assert reader.result["threshold"] == 12345678901234567890123
+
+
+def test_a_file_that_would_take_the_place_of_a_module_is_refused(tmp_path: Path) -> None:
+    """A target called like a module that is loaded is told, since one of the two could not be imported any more."""
+    (tmp_path / "json.py").write_text("import milepost\nworkflow = milepost.Workflow('w')\n")
+    assert "loaded already" in run("plan", tmp_path / "json.py", code=2).err
+    assert json.dumps([1]) == "[1]"
+
+
 def test_only_from_and_to_limit_a_run(tmp_path: Path) -> None:
     """The limits leave phases out, and one that needs an output that is not there says so."""
     shelf = Shelf(tmp_path)

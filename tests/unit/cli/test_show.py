@@ -172,3 +172,12 @@ def test_colours_come_with_a_terminal_only(store: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in run("show", "items", "--dir", store).out
     assert json.loads(plain)["complete"]
+
+
+def test_a_query_keeps_integers_of_any_length(tmp_path: Path) -> None:
+    """Integers that a double cannot hold come out of a query as they were saved."""
+    numbers = [2**53 + 1, -(2**62) - 1, {"deep": 9_007_199_254_740_993}]
+    with milepost.Phase("p", store=tmp_path) as phase:
+        phase.complete({"numbers": numbers, "small": 7})
+    assert json.loads(run("show", "p", ".result.numbers", "--dir", tmp_path).out) == numbers
+    assert run("show", "p", ".result.small + 1", "--dir", tmp_path).out.strip() == "8"

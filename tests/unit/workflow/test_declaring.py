@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import milepost
-from milepost.errors import InvalidArgument, NotEncodable
+from milepost.errors import InvalidArgument, NotEncodable, PhaseFailed
 from tests.support.flows import Job
 
 
@@ -112,8 +112,9 @@ def test_an_output_that_cannot_be_stored_is_named_with_its_phase(tmp_path: Path)
     """The message says which phase gave it, and which part of it."""
     flow = milepost.Workflow("w", store=tmp_path / "store")
     flow.phase(name="p")(lambda _phase: {"here": object()})
-    with pytest.raises(NotEncodable, match=r"^p: result\.here: object"):
+    with pytest.raises(NotEncodable, match=r"^p: result\.here: object") as caught:
         flow.run()
+    assert caught.value.phase == "p"
 
 
 def test_an_unknown_phase_and_a_circle_are_named(tmp_path: Path) -> None:
@@ -159,3 +160,37 @@ def test_the_store_may_follow_from_the_config(tmp_path: Path) -> None:
     assert flow.store_for(store=tmp_path / "else") == tmp_path / "else"
     flow.run(params={"where": "there"})
     assert (tmp_path / "there" / "p").is_dir()
+
+
+def test_what_is_wrong_with_a_later_phase_is_told_before_the_first_runs(tmp_path: Path) -> None:
+    """Parameters that are none are refused before any body is entered."""
+    flow = milepost.Workflow("w", store=tmp_path / "store")
+    entered = []
+    flow.phase(name="first")(lambda _phase: entered.append(1))
+    flow.phase(name="second", after="first", params=1)(lambda _phase: None)
+    with pytest.raises(InvalidArgument, match="params must be"):
+        flow.run()
+    assert entered == []
+
+
+def test_a_declared_function_that_raises_is_named_with_its_phase(tmp_path: Path) -> None:
+    """An error in items= names phase and option, in a run and in a plan, and is the cause."""
+    flow = milepost.Workflow("w", store=tmp_path / "store")
+    flow.phase(name="p", items=lambda: [1 / 0])(lambda _phase, _items: None)
+    for ask in (flow.run, flow.plan):
+        with pytest.raises(PhaseFailed, match=r"^p: what was declared as items= raised ZeroDivisionError") as caught:
+            ask()
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_body_may_return_its_results(tmp_path: Path) -> None:
+    """Results that a body returns, or completes with, are stored as the dict that they are."""
+    flow = milepost.Workflow("w", store=tmp_path / "store")
+
+    @flow.phase(items=["a", "b"])
+    def read(phase: milepost.Phase, items: list[str]) -> object:
+        for item in phase.each(items):
+            phase.record(item.upper())
+        return phase.results()
+
+    assert flow.run()["read"] == {"a": "A", "b": "B"}

@@ -172,3 +172,20 @@ def test_a_plan_after_every_kind_of_end_agrees_with_the_run(job: Job) -> None:
         if entry.items is not None:
             assert job.diary.keys(phase) == entry.items.new
         job.store = Path(job.store).parent / f"behind {phase}"
+
+
+def test_a_plan_tells_where_a_budget_ends(tmp_path: Path) -> None:
+    """Where what is left costs more than what is left of the budget, the plan says that the phase stops before."""
+    for budget, exceeds in ((0.25, True), (1.0, False)):
+        flow = milepost.Workflow("w", store=tmp_path / "store")
+
+        @flow.phase(items=["a", "b", "c", "d"], max_cost_usd=budget)
+        def pay(phase: milepost.Phase, items: list[str]) -> None:
+            for item in phase.each(items):
+                phase.record(phase.call(item, lambda call_id: 1, cost_usd=0.1))
+
+        if exceeds:
+            with pytest.raises(milepost.BudgetReached):
+                flow.run()
+        (planned,) = flow.plan().phases
+        assert (planned.spent_usd, planned.max_cost_usd, planned.exceeds_budget) == (0.2, budget, exceeds)

@@ -85,9 +85,12 @@ def find_books(*, config: Settings) -> list[Found]:
     """Return every book of the shelf.
 
     Raises:
-        InvalidArgument: The folder is missing, cannot be listed, or holds none.
+        InvalidArgument: The folder is missing, cannot be listed, holds none, or is that of the results.
     """
     folder = shelf_dir(config)
+    if folder.resolve() == output_dir(config).resolve():
+        message = f"the shelf {shown(folder)} is the output folder too; results would be read as books: give another"
+        raise InvalidArgument(message)
     try:
         found = books.find(folder, config.phases.phase_2.max_file_mb)
     except OSError as error:
