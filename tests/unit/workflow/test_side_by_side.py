@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def test_a_failure_lets_the_others_finish_and_begins_no_more(tmp_path: Path) -> 
         for item in phase.each(["a", "b", "c"]):
             under_way.set()
             phase.record([item, failed.wait(PATIENCE_SECONDS)])
+        while any(thread.name == "milepost-fails" for thread in threading.enumerate()):
+            time.sleep(0.01)  # the failure must be known before this ends, else the next phase begins rightly
         return list(phase.results())
 
     @flow.phase(after=fails)
