@@ -16,7 +16,7 @@ from milepost.stores import RunFiles
 
 RESET_START = b'{"reset":'
 LABELS = frozenset({"base", "iteration", "metadata"})
-_RETRIES = 8
+_RETRIES = 50
 Mark = tuple[str | None, str | None, int]
 
 

@@ -44,8 +44,9 @@ def imported(folder: Path, module: str = "job") -> Iterator[ModuleType]:
         sys.path.remove(str(folder))
         sys.dont_write_bytecode = dont_write
         for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if file.startswith(str(folder)):
+            loaded = sys.modules[name]
+            places = [getattr(loaded, "__file__", None) or "", *getattr(loaded, "__path__", ())]  # or has no file
+            if any(str(place).startswith(str(folder)) for place in places):
                 del sys.modules[name]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from milepost.errors import MilepostError
+from milepost.records import seal
 from tests.unit.manager.world import World, contents, forked, restore
 
 STATES: list[dict[str, Any]] = [
@@ -123,6 +124,8 @@ def places(files: dict[str, bytes]) -> Iterator[tuple[str, int, int]]:
 def test_a_flipped_bit_never_makes_wrong_data(world: World, told: Told) -> None:
     """A bit flipped in any byte of any file leaves the right data, a good older state told loudly, or a refusal."""
     fill(world)
+    note = {"kind": "lock", "host": "elsewhere", "pid": 1, "since": 0.0}
+    (world.folder / "lock").write_bytes(seal(note) + b"\n")  # as a writer that was killed leaves it
     outcomes: dict[str, set[str]] = {}
     for name, offset, bit in places(contents(world.folder)):
         flip(world.folder / name, offset, bit)
