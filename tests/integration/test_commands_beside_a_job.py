@@ -10,7 +10,7 @@ import milepost
 from tests.support.commands import run
 
 JOB = """
-import sys
+import sys, time
 import milepost
 
 root = sys.argv[1]
@@ -19,6 +19,7 @@ with milepost.CheckpointManager("states", root, max_checkpoints=2) as manager, \
     for number, item in enumerate(phase.each(str(number) for number in range(100_000))):
         phase.record({"number": number})
         manager.save_checkpoint(number, {"numbers": list(range(number % 50))}, force=number % 3 == 0)
+        time.sleep(0.005)  # else no look could be over before what it found first is deleted
         if number == 20:
             print("under way", flush=True)
 """

@@ -16,7 +16,7 @@ from milepost.stores import RunFiles
 
 RESET_START = b'{"reset":'
 LABELS = frozenset({"base", "iteration", "metadata"})
-_RETRIES = 50
+_RETRIES = 20
 Mark = tuple[str | None, str | None, int]
 
 
@@ -140,8 +140,9 @@ def load(store: RunFiles, run: str | None = None, decoded: Decoder = codec.decod
         if wrong == previous:
             break
         previous = wrong
-    if loaded is None:
-        raise _too_fast(store)
+    else:
+        if loaded is None or loaded.damage:  # no two looks agreed: what they missed was only too quick for them
+            raise _too_fast(store)
     store.folder.sync()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
     return loaded
 
@@ -159,7 +160,9 @@ def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
 
 
 def _too_fast(store: RunFiles) -> StoreUnavailable:
-    return StoreUnavailable(f"{store.folder.path}: its checkpoints change faster than they can be read; try again.")
+    return StoreUnavailable(
+        f"{store.folder.path}: its checkpoints change faster than they can be read; run the same command again."
+    )
 
 
 def _list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
