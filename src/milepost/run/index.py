@@ -153,18 +153,22 @@ class Index:
 
     def totals(self) -> Totals:
         """Return what the records come to, for those who look without reading them; *expected* goes with it."""
-        tally = self.tally
+        tally, done, failed = self.tally, 0, 0
+        for label, group in self.groups.items():  # asked for each record, so in one go
+            if label not in NO_LOOPS:
+                done += group.done
+                failed += len(group.failed)
         return Totals(
-            done=self.done,
-            failed=self.failed,
-            expected=self.expected,
-            done_before=self._done_before,
-            attempt=self.attempt,
-            opened_at=tally.opened_at,
-            last_time=tally.last_time,
-            spent_usd=round(tally.spent_usd, 9),
-            ambiguous=len(self.intents),
-            is_complete=self.completed > 0,
+            done,
+            failed,
+            self.expected,
+            self._done_before,
+            self.attempt,
+            tally.opened_at,
+            tally.last_time,
+            round(tally.spent_usd, 9),
+            len(self.intents),
+            self.completed > 0,
         )
 
     def group(self, name: str | None) -> Group:

@@ -210,7 +210,6 @@ class FolderSession:
                 self._position = self._store.append(records, expected=first - 1, durability=self._durability)
                 for sequence, record in enumerate(records, first):
                     self.index.note(sequence, record)
-                self._store.note_totals(self.index.totals())
             finally:
                 self._busy = False
             return first
@@ -285,8 +284,7 @@ class FolderSession:
         tell(reading)
         self.run = run if manifest else reading.run or run
         self._position = reading.end
-        if reading.count:
-            self._store.note_totals(self.index.totals())
+        self._store.totals_by(self.index.totals)
         if manifest is None:
             manifest = Manifest(
                 self.run, self._place.phase, self._clock.now(), keeper=PHASE_KEEPER, workflow=self._workflow

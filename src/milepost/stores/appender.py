@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Appender:
     """The open end of a journal. *position* is what was acknowledged last, *offset* where the next byte goes.
 
     *synced* is the last position that no power cut takes back, *loose* a copy of the lines between it and
-    *position*, or None once they are too many to be kept. *totals* are those at *position*, where they are known.
+    *position*, or None once they are too many to be kept. *totals* tells what the records up to *position* come to,
+    and is asked when a watermark of that position is written; None where nobody knows.
     """
 
     def __init__(
@@ -42,9 +44,7 @@ class Appender:
         self.poisoned = False
         self.synced = position
         self.loose: bytearray | None = bytearray()
-        self.totals: Totals | None = None
-        self._synced_offset = offset
-        self._synced_totals: Totals | None = None
+        self.totals: Callable[[], Totals] | None = None
         self._marked: Position | None = None
         self._handle = handle
         self._allocated = offset
@@ -85,19 +85,12 @@ class Appender:
         self.offset += len(lines)
         self._allocated = max(self._allocated, self.offset)
         self.position = end
-        self.totals = None
         if not sync:
             self._keep_loose(lines)
             return
-        self.synced, self._synced_offset, self._synced_totals = end, self.offset, None
+        self.synced = end
         if self.loose is None or self.loose:
             self.loose = bytearray()
-
-    def note_totals(self, totals: Totals) -> None:
-        """Know what the records up to `position` come to; it is written with the next watermark of that position."""
-        self.totals = totals
-        if self.synced is self.position:
-            self._synced_totals = totals
 
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists, so that its loss is noticed.
@@ -127,7 +120,7 @@ class Appender:
                 if clean and not self.poisoned:
                     if self.synced != self.position:
                         self.files.sync_data(handle)
-                    mark = slot_bytes(Mark(self.position, self.checkpoint, self.offset, self.totals))
+                    mark = slot_bytes(self._mark_here())
                     write_all(self.files, handle, mark, SLOT_OFFSETS[self._slot])
                     self.files.truncate(handle, self.offset)
                     self.files.sync(handle)
@@ -146,7 +139,11 @@ class Appender:
             )
 
     def _mark_synced(self) -> None:
-        self._mark(Mark(self.synced, self.checkpoint, self._synced_offset, self._synced_totals))
+        is_here = self.synced is self.position  # else nobody knows any more what the records up to there come to
+        self._mark(self._mark_here() if is_here else Mark(self.synced, self.checkpoint))
+
+    def _mark_here(self) -> Mark:
+        return Mark(self.position, self.checkpoint, self.offset, self.totals() if self.totals is not None else None)
 
     def _mark(self, mark: Mark) -> None:
         write_all(self.files, self._handle, slot_bytes(mark), SLOT_OFFSETS[self._slot])

@@ -130,8 +130,10 @@ class RunStore(Protocol):
             DurabilityUnknown: Too much was acknowledged as surviving the process only: run the same command again.
         """
 
-    def note_totals(self, totals: Totals) -> None:
-        """Know what all records so far come to, so that looking need not read them. Need not survive a crash.
+    def totals_by(self, totals: Callable[[], Totals]) -> None:
+        """Ask *totals* what all records come to whenever there is room to note it; need not survive a crash.
+
+        Whoever only looks at a run then need not read them.
 
         Raises:
             DurabilityUnknown: This store is not open for writing.

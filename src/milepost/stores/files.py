@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from milepost.clock import Clock
@@ -34,6 +34,7 @@ class RunFiles:
         self._head: Head | None = None
         self._lines = LineReader(folder)
         self._unseen_bytes = 0
+        self._totals: Callable[[], Totals] | None = None
 
     # --- reading: takes no lock, changes nothing
 
@@ -162,9 +163,9 @@ class RunFiles:
         with suppress(StorageError):  # its failure was told when it was poisoned
             old.close(clean=False)
 
-    def note_totals(self, totals: Totals) -> None:
-        """Know what the records come to; it is written with a later watermark, and vouches for nothing."""
-        self._open_end().note_totals(totals)
+    def totals_by(self, totals: Callable[[], Totals]) -> None:
+        """Ask *totals* what the records come to whenever a watermark is written; it vouches for nothing."""
+        self._totals = self._open_end().totals = totals
 
     def note_checkpoint(self, number: int) -> None:
         """Leave a note, not synced, that checkpoint *number* exists."""
@@ -234,17 +235,14 @@ class RunFiles:
         try:
             if appender.synced != appender.position:
                 appender.append(b"", appender.position)
-            totals = appender.totals
+            totals = self._totals() if self._totals is not None else None
             self.folder.put(segment_name(number), head_page(head, appender.checkpoint, totals), replace=True)
             appender.append(trailer(appender.position, number), appender.position)
             appender.close()
-            behind = self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
+            return self._open_segment(head, head.start, HEAD_BYTES, appender.checkpoint)
         except BaseException:
             appender.poisoned = True
             raise
-        if totals is not None:
-            behind.note_totals(totals)
-        return behind
 
     def _start_segment(
         self, head: Head, checkpoint: int = 0, lines: bytes | bytearray = b"", end: Position | None = None
@@ -258,6 +256,7 @@ class RunFiles:
         handle = self.folder.open_file(path.name, "update")
         self._head = head
         self._appender = Appender(self.folder.files, handle, path, position, offset, checkpoint)
+        self._appender.totals = self._totals
         self._lines.begin(path.name, head.start)
         return self._appender
 

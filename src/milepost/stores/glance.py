@@ -7,7 +7,7 @@ from typing import NamedTuple
 from milepost.fs import read_all
 from milepost.records import Position, Totals, follow_all
 from milepost.stores.folder import Folder
-from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, Mark, parse_head, read_mark
+from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, parse_head, read_mark
 from milepost.stores.segments import segment_name, segment_numbers
 from milepost.stores.translate import translated
 
@@ -20,6 +20,14 @@ class Glance(NamedTuple):
     position: Position
     totals: Totals
     lines: list[bytes]
+
+
+class _Told(NamedTuple):
+    """A watermark that tells totals: those at *position*, behind which the records go on at byte *offset*."""
+
+    position: Position
+    offset: int
+    totals: Totals
 
 
 def glance(folder: Folder) -> Glance | None:
@@ -38,7 +46,7 @@ def glance(folder: Folder) -> Glance | None:
     with folder.opened(name) as handle, translated(folder.path / name, "read the journal"):
         page = read_all(folder.files, handle, 0, HEAD_BYTES)
         mark = _newest(name, page)
-        if mark is None or mark.totals is None:
+        if mark is None:
             return None
         size = folder.files.stat(handle).size - mark.offset
         data = read_all(folder.files, handle, mark.offset, min(max(0, size), _MOST_BYTES))
@@ -47,8 +55,10 @@ def glance(folder: Folder) -> Glance | None:
     return Glance(mark.position, mark.totals, lines[:count])
 
 
-def _newest(name: str, page: bytes) -> Mark | None:
+def _newest(name: str, page: bytes) -> _Told | None:
+    """Return the newest watermark that tells totals."""
     if parse_head(name, page) is None:
         return None
     marks = [mark for offset in SLOT_OFFSETS if (mark := read_mark(page, offset)) is not None]
-    return max(marks, key=lambda mark: (mark.position.sequence, mark.totals is not None), default=None)
+    told = [_Told(mark.position, mark.offset, mark.totals) for mark in marks if mark.totals is not None]
+    return max(told, key=lambda one: one.position.sequence, default=None)
