@@ -120,7 +120,8 @@ class Attempt:
         self.signals.check()
         if self.within is not None:
             self.within.stop()
-        self.limits.check()
+        if self.limits.bounds_time:
+            self.limits.check()
 
     def check_within(self) -> None:
         """Let a step, a call or the result begin: those of an item in hand belong to it, and it may finish."""

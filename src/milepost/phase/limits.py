@@ -25,7 +25,10 @@ class Budget(NamedTuple):
 
 
 class Limits:
-    """Asked before each item, step and call of one attempt; any thread may ask."""
+    """Asked before each item, step and call of one attempt; any thread may ask.
+
+    *bounds_time* tells whether `check` can ever refuse.
+    """
 
     def __init__(self, phase: str, budget: Budget, spent_usd: Spent) -> None:
         """Measure from now on, by the monotonic clock; *spent_usd* tells what the run has spent."""
@@ -35,6 +38,7 @@ class Limits:
         self._begun = time.monotonic()
         self._mutex = threading.Lock()
         self._in_flight_usd = 0.0
+        self.bounds_time = budget.max_seconds is not None or budget.timeout_seconds is not None
 
     @property
     def is_reached(self) -> bool:

@@ -65,7 +65,8 @@ class Loops:
             if key is None:
                 break
             self._take_in_hand(loop, (key,))
-            loop.tell_started(key)
+            if self._teller is not None:
+                loop.tell_started(key)
             yield item
         loop.current = ()
 

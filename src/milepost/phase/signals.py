@@ -92,7 +92,8 @@ class Signals:
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has asked to stop."""
-        self._raise_expired()
+        if _process.expired is not None:
+            self._raise_expired()
         if self.received is not None:
             # In another thread it ends that thread and no more, so the main thread is still to be told.
             raise self.interrupted(told=threading.get_ident() == self._main)
@@ -118,7 +119,10 @@ class Signals:
         """Raise what was held back."""
         if threading.get_ident() == self._main:
             _process.holding -= 1
-            if not _process.holding and not _is_whole(sys._getframe()):
+            held_back = _process.at_once or _process.expired is not None
+            if (
+                held_back and not _process.holding and not _is_whole(sys._getframe())
+            ):  # in this order: it walks the stack
                 if _process.at_once:
                     raise self.interrupted()
                 self._raise_expired()

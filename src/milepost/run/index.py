@@ -202,7 +202,7 @@ class Index:
         """Take one record that was just appended as number *sequence*."""
         if record.kind is Kind.DONE and record.key is not None:
             self.group(record.group).note_done(record.key, sequence, record.input, record.code)
-            self.tally.take(record.kind, record.group, record.time, record.seconds)
+            self.tally.take_done(record.group, record.time, record.seconds)
             if record.group == CALLS:
                 self.intents.pop(record.key, None)
         else:

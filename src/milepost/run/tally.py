@@ -48,10 +48,17 @@ class Tally:
             self._earlier_seconds = self.active_seconds
             self.opened_at = time
             self.interruptions += self._at_work
-        elif kind is Kind.DONE and group not in NO_LOOPS:
+        elif kind is Kind.DONE:
+            self.take_done(group, time, seconds)
+        self._at_work = kind is not Kind.OPENED and kind is not Kind.COMPLETED
+        self.last_time = time
+
+    def take_done(self, group: str | None, time: float, seconds: float | None) -> None:
+        """Count one record that says something is done: what `take` does, for the most frequent kind."""
+        if group not in NO_LOOPS:
             self.item_seconds += seconds or 0.0
             self.items += 1
-        self._at_work = kind is not Kind.OPENED and kind is not Kind.COMPLETED
+        self._at_work = True
         self.last_time = time
 
     def take_items(self, heads: list[dict[str, Any]]) -> None:
