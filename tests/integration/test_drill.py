@@ -130,6 +130,14 @@ def test_the_working_folder_is_not_touched(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_a_hash_seed_that_the_user_pins_is_told(tmp_path: Path) -> None:
+    """Where the environment pins the hash seed, the report says that the order of sets was not looked at."""
+    folder = drills.prepared(tmp_path, "unordered")
+    report = drills.report_of(folder, "--at", "2", PYTHONHASHSEED="5")
+    assert report["verdict"] == "identical"
+    assert any("PYTHONHASHSEED is set" in note for note in report["notes"])
+
+
 def test_a_program_is_found_where_it_lies(tmp_path: Path) -> None:
     """A relative path to a program in a folder that is not copied leads to the original."""
     folder = drills.prepared(tmp_path, "clean")

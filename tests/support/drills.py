@@ -29,9 +29,14 @@ def command(*words: str) -> list[str]:
 def drill(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Drill the job of *folder* to the end."""
     return subprocess.run(
-        command(*words), cwd=folder, env=os.environ | variables,
+        command(*words), cwd=folder, env=_unpinned() | variables,
         capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
+
+
+def _unpinned() -> dict[str, str]:
+    """Return this process's environment without a hash seed: a library used by another test may have set one."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
 
 
 def report_of(folder: Path, *words: str, **variables: str) -> dict[str, Any]:

@@ -161,6 +161,8 @@ class Drill:
             )
         if runs.first.only_kept:
             self.report.notes.append("the job wrote no file, so what its phases keep was compared")
+        if runs.other_seed is None:
+            self.report.notes.append("PYTHONHASHSEED is set, so whether the order of sets counts was not looked at")
         if not runs.first.seen.started:
             self.report.notes.append("no phase told of its items, so how often each ran was not looked at")
         if not differing:
