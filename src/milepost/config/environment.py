@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
-from milepost.config.problems import KeyPath, Problem, did_you_mean, dotted
+from milepost.config.problems import KeyPath, Named, Problem, did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 DELIMITER = "__"
 
 
-class Overrides:
+class Overrides(Named):
     """What the environment says for one schema: values, the variable behind each, problems."""
+
+    kind = "environment variable"
 
     def __init__(self, schema: type[BaseModel], prefix: str) -> None:
         """Read the variables that begin with *prefix*, whatever their case; empty is unset."""
-        self.values: dict[str, Any] = {}
-        self.problems: list[Problem] = []
-        self._names: dict[KeyPath, str] = {}
+        super().__init__()
         self._refused: set[KeyPath] = set()
         if not prefix:
             return
@@ -32,17 +32,6 @@ class Overrides:
                 self._note(schema, prefix, name)
         if self._names:
             self.values = self._coerced(self._read(schema, prefix), schema, ())
-
-    def variable(self, path: KeyPath) -> str | None:
-        """Return the name of the variable that set the value at *path*, if one did."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self._names:
-                return self._names[path[:length]]
-        return None
-
-    def problem(self, name: str, path: KeyPath, reason: str) -> Problem:
-        """Return a problem that names the variable."""
-        return Problem(f"environment variable {name}", 0, 0, dotted(path), reason)
 
     def _note(self, schema: type[BaseModel], prefix: str, name: str) -> None:
         path = tuple(name[len(prefix) :].lower().split(DELIMITER))

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel
 
 from milepost.config.environment import from_text, section
-from milepost.config.problems import KeyPath, Problem, did_you_mean, dotted
+from milepost.config.problems import Named, did_you_mean
 
 
-class Parameters:
+class Parameters(Named):
     """What a command line says for one schema: values, the parameter behind each, problems."""
+
+    kind = "parameter"
 
     def __init__(self, schema: type[BaseModel], given: Mapping[str, str]) -> None:
         """Read *given*: dotted names of settings to their texts."""
-        self.values: dict[str, Any] = {}
-        self.problems: list[Problem] = []
-        self._names: dict[KeyPath, str] = {}
+        super().__init__()
         for name in sorted(given):
             self._note(schema, name, given[name])
-
-    def variable(self, path: KeyPath) -> str | None:
-        """Return the parameter that set the value at *path*, if one did."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self._names:
-                return self._names[path[:length]]
-        return None
-
-    def problem(self, name: str, path: KeyPath, reason: str) -> Problem:
-        """Return a problem that names the parameter."""
-        return Problem(f"parameter {name}", 0, 0, dotted(path), reason)
 
     def _note(self, schema: type[BaseModel], name: str, text: str) -> None:
         path = tuple(name.split("."))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,6 +33,30 @@ class Problem:
         """Return ``file:line:column: key: reason``, leaving out what is unknown."""
         place = f"{self.source}:{self.line}:{self.column}" if self.line else self.source
         return f"{place}: {self.key}: {self.reason}" if self.key else f"{place}: {self.reason}"
+
+
+class Named:
+    """What was given for settings by name, beside the file: *values*, *problems*, and which name set which value."""
+
+    kind = ""
+    """What messages call such a name."""
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self.values: dict[str, Any] = {}
+        self.problems: list[Problem] = []
+        self._names: dict[KeyPath, str] = {}
+
+    def variable(self, path: KeyPath) -> str | None:
+        """Return the name that set the value at *path*, if one did."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._names:
+                return self._names[path[:length]]
+        return None
+
+    def problem(self, name: str, path: KeyPath, reason: str) -> Problem:
+        """Return a problem that names the name."""
+        return Problem(f"{self.kind} {name}", 0, 0, dotted(path), reason)
 
 
 def report(title: str, problems: Iterable[Problem]) -> str:
