@@ -143,6 +143,12 @@ class Fenced(ContentionError):
     code = "contention.fenced"
 
 
+class VersionConflict(ContentionError):
+    """A document of the store is not the one that was to be replaced: somebody else wrote it meanwhile."""
+
+    code = "contention.version"
+
+
 class StaleState(ContentionError):
     """The run moved on since this object loaded it: load again before saving."""
 

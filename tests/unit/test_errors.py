@@ -20,6 +20,7 @@ CODES = {
     "ContentionError": "contention",
     "RunLocked": "contention.locked",
     "Fenced": "contention.fenced",
+    "VersionConflict": "contention.version",
     "StaleState": "contention.stale-state",
     "StorageError": "storage",
     "DiskFull": "storage.full",

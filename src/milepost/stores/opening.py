@@ -1,0 +1,105 @@
+"""The one place where a store is chosen from its URL."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from urllib.parse import urlsplit
+
+from milepost.errors import InvalidArgument
+from milepost.stores.memory import MemoryStore
+from milepost.stores.store import Store
+
+GROUP = "milepost.stores"
+"""The entry point group in which an installed package offers a store: a scheme, and a function from URL to store."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9.-]*)(\+[A-Za-z0-9]+)?:")
+
+
+def scheme_of(store: str | os.PathLike[str]) -> str | None:
+    """Return the scheme of a store's URL in lower case; None for a path, which has none."""
+    match = _SCHEME.match(store) if isinstance(store, str) else None
+    return match[1].lower() if match and len(match[1]) > 1 else None
+
+
+class _Opened:
+    """The stores that this process has open, by URL; a forked child opens its own."""
+
+    def __init__(self) -> None:
+        self.mutex = threading.RLock()
+        self.stores: dict[str, Store] = {}
+        self.left_by_parent: list[dict[str, Store]] = []
+
+
+_opened = _Opened()
+
+
+def open_store(url: str) -> Store:
+    """Return the store of *url*: the same object each time that a process asks for the same text.
+
+    Args:
+        url: Its scheme says the kind: ``memory``, ``sqlite``, ``postgresql``, ``s3``, ``gs``, ``az``, or one that an
+            installed package offers.
+
+    Raises:
+        InvalidArgument: Nobody offers such a kind, or the URL cannot be one.
+        MissingExtra: The libraries for it are not installed.
+        UnsafeStore: The store cannot keep what `Store` promises.
+        StoreUnavailable: It cannot be reached.
+    """
+    with _opened.mutex:
+        if url not in _opened.stores:
+            _opened.stores[url] = _factory(scheme_of(url))(url)
+        return _opened.stores[url]
+
+
+def close_stores() -> None:
+    """Let go of every store that this process has open; what is asked for later is opened anew."""
+    with _opened.mutex:
+        while _opened.stores:
+            _opened.stores.popitem()[1].close()
+
+
+def _factory(scheme: str | None) -> Callable[[str], Store]:
+    if scheme == "memory":
+        return MemoryStore
+    if scheme in ("sqlite", "postgresql", "postgres"):
+        from milepost.stores.sql import open_sql
+
+        return open_sql
+    if scheme in ("s3", "gs", "az"):
+        from milepost.stores.objects import open_objects
+
+        return open_objects
+    for offered in entry_points(group=GROUP):
+        if offered.name == scheme:
+            factory: Callable[[str], Store] = offered.load()
+            return factory
+    raise InvalidArgument(
+        f"store {scheme}:…: there is no store of this kind. Known are a path, file:, memory:, sqlite:, postgresql:, s3:, "
+        "gs: and az:."
+    )
+
+
+def redacted(url: str) -> str:
+    """Return *url* without its password, user name and query, which may hold secrets."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}" if host or url.startswith(f"{parts.scheme}://") else url.partition("?")[0]
+
+
+def _after_fork_in_child() -> None:
+    """Keep what the parent has open from being closed or used here: its connections are the parent's."""
+    _opened.mutex = threading.RLock()
+    _opened.left_by_parent.append(_opened.stores)
+    _opened.stores = {}
+
+
+os.register_at_fork(
+    before=lambda: _opened.mutex.acquire(),
+    after_in_parent=lambda: _opened.mutex.release(),
+    after_in_child=_after_fork_in_child,
+)
