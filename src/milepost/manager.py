@@ -14,9 +14,9 @@ from milepost import codec, delta
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock, SystemClock
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
-from milepost.fs import current
 from milepost.retention import is_expired
 from milepost.run import Entry, Loaded, Place, RunWriter, leave, list_entries, load_current, open_writer, running_writer
+from milepost.run.place import DEFAULT, FolderLocation, Where, location_for_job, terms_of
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600
@@ -33,11 +33,14 @@ class CheckpointManager:
 
     Args:
         phase: The phase's name, which names its folder.
-        checkpoint_dir: The folder that holds the phases' folders.
+        checkpoint_dir: The folder that holds the phases' folders, or the URL of a store.
         ttl_hours: Hours after which progress counts as expired; None for never.
         max_checkpoints: How many checkpoint files retention leaves, at least 1.
         save_interval_seconds: Seconds between checkpoint files of unforced saves; 0 turns unforced saving off.
         allow_network_filesystem: Write even where locks and syncs are not sound (NFS and its like).
+        lease_seconds: In a shared store: after how many seconds without a sign of life another machine may go on; None
+            for what ``MILEPOST_LEASE_SECONDS`` says, or 30.
+        take_over: In a shared store: take the phase from another process that holds it, at once.
         clock: The clock to go by, for tests.
 
     Raises:
@@ -47,12 +50,14 @@ class CheckpointManager:
     def __init__(
         self,
         phase: str,
-        checkpoint_dir: str | os.PathLike[str] = Path("checkpoints/"),
+        checkpoint_dir: Where = DEFAULT,
         ttl_hours: float | None = 24,
         max_checkpoints: int = 10,
         save_interval_seconds: float = 300,
         *,
         allow_network_filesystem: bool = False,
+        lease_seconds: float | None = None,
+        take_over: bool = False,
         clock: Clock | None = None,
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
@@ -61,11 +66,10 @@ class CheckpointManager:
         _check_number("save_interval_seconds", save_interval_seconds, least=0)
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
-        if "\0" in os.fspath(checkpoint_dir):
-            raise InvalidArgument("checkpoint_dir: a path cannot hold a NUL character.")
-        self._place = Place(current(), Path(checkpoint_dir).absolute(), phase)
+        terms = terms_of(lease_seconds, take_over=take_over)
+        self._place = Place(location_for_job(checkpoint_dir, terms), phase)
         self.phase = phase
-        self.checkpoint_dir = self._place.path
+        self.checkpoint_dir = self._place.location.path_of(self._place.name)
         self.ttl = None if ttl_hours is None else timedelta(hours=ttl_hours)
         self.max_checkpoints = max_checkpoints
         self.save_interval = save_interval_seconds
@@ -91,8 +95,8 @@ class CheckpointManager:
             force: Write a checkpoint file whatever the interval.
 
         Returns:
-            The path of the checkpoint file that holds the state, or None where the interval has not passed:
-            then the change went to the journal (or, with an interval of 0, nothing was saved).
+            The path of the checkpoint file that holds the state (in a shared store its key), or None where the
+            interval has not passed: then the change went to the journal (or, with an interval of 0, nothing was saved).
 
         Raises:
             NotEncodable: A value would not come back equal; the message names its path.
@@ -131,11 +135,7 @@ class CheckpointManager:
             StorageError: The medium refused.
         """
         path = Path(checkpoint_file)
-        if (
-            not is_checkpoint_name(path.name)
-            or not path.exists()
-            or path.parent.resolve() != self.checkpoint_dir.resolve()
-        ):
+        if not is_checkpoint_name(path.name) or not self._is_inside(path):
             raise ForeignCheckpoint(f"{path}: this is no checkpoint of phase {self.phase!r}; nothing was deleted.")
         self._take_up = True  # the caller works on this very progress, so it is not set aside
         self._open().delete(path.name)
@@ -215,7 +215,7 @@ class CheckpointManager:
         store = self._place.existing()
         if store is None:
             return []
-        with store.folder:
+        with store:
             entries, damage = list_entries(store)
         for error in damage:
             log.error("%s It is passed over.", error)
@@ -278,7 +278,7 @@ class CheckpointManager:
         if store is None:
             loaded = Loaded()
         else:
-            with store.folder:
+            with store:
                 loaded = load_current(store)
         for error in loaded.damage:
             log.error("%s", error)
@@ -314,6 +314,12 @@ class CheckpointManager:
 
     def _leave(self, writer: RunWriter) -> None:
         leave(writer, self)
+
+    def _is_inside(self, path: Path) -> bool:
+        """Tell whether *path* names something in this phase's folder."""
+        if not isinstance(self._place.location, FolderLocation):
+            return path.parent in (Path(), self.checkpoint_dir)
+        return path.exists() and path.parent.resolve() == self.checkpoint_dir.resolve()
 
     def _forget(self) -> None:
         self._writer, self._seen, self._seen_beside, self._saved_at = None, None, None, None

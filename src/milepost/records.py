@@ -38,6 +38,7 @@ class Kind(StrEnum):
     COMPLETED = "completed"
     CODE = "code"
     SEALED = "sealed"
+    TAKEN = "taken"
 
 
 _KINDS = {kind: f'"kind":"{kind}"'.encode() for kind in Kind}

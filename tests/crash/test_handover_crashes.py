@@ -178,8 +178,8 @@ def test_a_half_made_run_is_swept_by_the_next_command() -> None:
         with looked_at(ROOT, PHASE) as subject:
             manifest = subject.manifest
         assert manifest is not None
-        with held(ROOT, PHASE, Clock()) as subject, subject.store.folder.child("runs", create=True) as runs:
-            runs.child("0123456789abcdef", create=True).close()
+        with held(ROOT, PHASE, Clock()) as subject:
+            subject.store.run("0123456789abcdef", create=True).close()
         assert aside() == []
         upkeep.fork(ROOT, PHASE, item="b", clock=Clock())
         assert aside() == [manifest.run]

@@ -175,10 +175,11 @@ def test_setting_expired_progress_aside_loses_none_of_it() -> None:
 
 def _set_aside_iteration(left: SimulatedDisk) -> int:
     from milepost.run import Place, load
+    from milepost.run.place import FolderLocation
     from milepost.stores import RunFiles
 
-    store = Place(left, manager().checkpoint_dir.parent, PHASE).existing()
-    assert store is not None
+    store = Place(FolderLocation(left, manager().checkpoint_dir.parent), PHASE).existing()
+    assert isinstance(store, RunFiles)
     runs = store.folder.child("runs")
     (run,) = runs.names()
     progress = load(RunFiles(runs.child(run))).progress

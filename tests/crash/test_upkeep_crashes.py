@@ -13,6 +13,7 @@ from milepost import upkeep
 from milepost.fs import FileSystem, use
 from milepost.report import verify
 from milepost.run.subject import looked_at
+from milepost.stores import RunFiles
 from milepost.testing import SimulatedDisk, for_each_crash
 from tests.support.manager_law import PHASE, ROOT, Clock, manager
 from tests.support.upkeep_law import ITEMS, STATES, done, job, with_items, with_states
@@ -34,6 +35,7 @@ def damage(made: SimulatedDisk, prefix: str, word: bytes) -> SimulatedDisk:
     """Change a byte behind *word* in the last file whose name begins with *prefix*."""
     with use(made), looked_at(ROOT, PHASE) as subject:
         store = subject.store
+        assert isinstance(store, RunFiles)
         name = store.names(prefix)[-1]
         at = store.read(name).index(word)
         with store.folder.opened(name, "update") as handle:

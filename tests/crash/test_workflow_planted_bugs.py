@@ -19,7 +19,7 @@ from milepost.phase.loop import Loop
 from milepost.phase.settings import Within
 from milepost.records import digest
 from milepost.run.index import Group, Index
-from milepost.run.place import Place
+from milepost.run.place import FolderLocation, Place
 from milepost.workflow import deciding, frame, planning, running
 from milepost.workflow.looking import Look
 from milepost.workflow.outcome import Outputs
@@ -294,7 +294,7 @@ def a_plan_writes(patch: Patch) -> None:
     original = planning._plan_phase
 
     def plan_phase(*given: Any) -> Any:
-        store = Place(current(), ROOT, "planned").made()
+        store = Place(FolderLocation(current(), ROOT), "planned").made()
         store.replace("planned.json", b"{}")
         store.close()
         return original(*given)

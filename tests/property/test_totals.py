@@ -15,7 +15,7 @@ from milepost.errors import StorageError
 from milepost.fs import FileSystem, current, use
 from milepost.records import Position, Totals
 from milepost.run.index import Index
-from milepost.run.place import Place
+from milepost.run.place import FolderLocation, Place
 from milepost.stores import RunFiles
 from milepost.stores.segment import HEAD_BYTES, SLOT_BYTES, SLOT_OFFSETS, Mark, read_mark, scan, slot_bytes
 from milepost.testing import ErrorAt, SimulatedDisk
@@ -133,9 +133,9 @@ def _pays(number: int, *, call_id: str) -> str:
 def journal(files: FileSystem) -> tuple[list[bytes], list[tuple[Mark, int | None]]]:
     """Return all lines of the journal, and the marks of its newest file with the offset behind the record of each."""
     lines: list[bytes] = []
-    store = Place(current(), ROOT, "phase_3").existing()
+    store = Place(FolderLocation(current(), ROOT), "phase_3").existing()
     assert store is not None
-    with store.folder:
+    with store:
         store.read_journal(lambda _, more: lines.extend(more))
     assert isinstance(files, SimulatedDisk)
     everything = files.files()

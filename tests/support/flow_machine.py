@@ -12,7 +12,7 @@ from unittest.mock import patch
 from milepost.fs import use
 from milepost.records import digest
 from milepost.run.manifest import read_manifest
-from milepost.run.place import Place
+from milepost.run.place import FolderLocation, Place
 from milepost.workflow.looking import Look
 from tests.support.flows import PHASES, Job
 
@@ -89,13 +89,13 @@ class Model:
 def _held(files: Any, phase: str) -> tuple[str | None, set[str]]:
     """Return which run a phase has, and the keys it holds; read beside the workflow."""
     with use(files):
-        place = Place(files, ROOT, phase)
+        place = Place(FolderLocation(files, ROOT), phase)
         store = place.existing()
         if store is None:
             return None, set()
-        with store.folder:
+        with store:
             manifest = read_manifest(store)
-        look = Look.at(ROOT, phase)
+        look = Look.at(place.location, phase)
         try:
             run = manifest.run if manifest is not None and not manifest.leaving else None
             return run, set(look.index.group(None).done_keys())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +20,7 @@ from milepost.errors import (
     UsageError,
     WorkError,
 )
+from milepost.run.place import DEFAULT, VARIABLE, location_of
 
 _UNPRINTED = re.compile(r"[^\n\x20-\x7e]")
 
@@ -41,15 +41,20 @@ Exit codes:
 """
 """The one table of exit codes, shown by every command's help."""
 
-Root = Annotated[Path, typer.Option("--dir", help="The checkpoint folder.", show_default=True)]
+Root = Annotated[
+    str,
+    typer.Option(
+        "--store", "--dir", metavar="PATH_OR_URL", envvar=VARIABLE, help="The checkpoint folder, or the URL of a store."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-DEFAULT_ROOT = Path("checkpoints")
+DEFAULT_ROOT = DEFAULT
 
 
 def complete_phase(context: typer.Context, incomplete: str) -> list[str]:
     """Return the phases of the checkpoint folder that begin so; none where it cannot be read."""
     try:
-        names = report.names(Path(context.params.get("root") or DEFAULT_ROOT))
+        names = report.names(context.params.get("root") or DEFAULT_ROOT)
     except (MilepostError, OSError):
         return []
     return [name for name in names if name.startswith(incomplete) and name.isprintable()]
@@ -59,6 +64,11 @@ PhaseName = Annotated[str, typer.Argument(help="The phase's name.", autocompleti
 PhaseNames = Annotated[
     list[str] | None, typer.Argument(metavar="[PHASE]...", help="Phases by name.", autocompletion=complete_phase)
 ]
+
+
+def place_of(root: str, phase: str) -> str:
+    """Return where a phase is kept, for messages."""
+    return location_of(root).spot / phase
 
 
 def help_of(text: str, example: str) -> str:

@@ -11,6 +11,7 @@ import typer
 import milepost
 from milepost import report, upkeep
 from milepost.cli.common import (
+    DEFAULT_ROOT,
     DIFFERENT,
     AsJson,
     PhaseName,
@@ -20,6 +21,7 @@ from milepost.cli.common import (
     confirmed,
     escaped,
     help_of,
+    place_of,
     print_json,
     size_text,
 )
@@ -57,7 +59,7 @@ def register(app: typer.Typer) -> None:
 
 def fork(
     phase: PhaseName,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     checkpoint: Annotated[str | None, typer.Option(help="A checkpoint: its file, or its iteration.")] = None,
     from_item: Annotated[str | None, typer.Option(help="The key of the first item to run again.")] = None,
     loop: Annotated[str | None, typer.Option(help="The item's loop, where there are several.")] = None,
@@ -80,7 +82,7 @@ def fork(
 def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The archive: .tar, or .tar.gz to compress it.")],
     phases: PhaseNames = None,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     everything: Annotated[bool, typer.Option("--all", help="All phases of the folder.")] = False,
     with_runs: Annotated[bool, typer.Option("--with-runs", help="Take along runs that were set aside.")] = False,
     as_json: AsJson = False,
@@ -107,7 +109,7 @@ def export(
 
 def import_archive(
     file: Annotated[Path, typer.Argument(help="An archive of `milepost export`.")],
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     name: Annotated[str | None, typer.Option("--as", help="The phase's name here.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Set aside a run that is there already.")] = False,
     as_json: AsJson = False,
@@ -122,7 +124,7 @@ def import_archive(
         typer.echo(escaped(f"{one.phase}: run {one.run}, {one.records:,} records, {what}"))
 
 
-def repair(phase: PhaseName, root: Root = Path("checkpoints"), yes: Yes = False, as_json: AsJson = False) -> None:
+def repair(phase: PhaseName, root: Root = DEFAULT_ROOT, yes: Yes = False, as_json: AsJson = False) -> None:
     """Bring a damaged run into order."""
     done = upkeep.repair(root, phase, really=yes)
     if as_json:
@@ -141,7 +143,7 @@ def repair(phase: PhaseName, root: Root = Path("checkpoints"), yes: Yes = False,
 
 def prune(
     phases: PhaseNames = None,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     older_than: Annotated[float, typer.Option(help="Only runs whose newest record is older, in hours.")] = 0,
     keep: Annotated[int, typer.Option(help="How many of the newest runs set aside stay, per phase.")] = 1,
     checkpoints: Annotated[
@@ -170,7 +172,7 @@ def prune(
         typer.echo(f"removed {len(gone)}, {size_text(size)}")
 
 
-def clear(phase: PhaseName, root: Root = Path("checkpoints"), yes: Yes = False, as_json: AsJson = False) -> None:
+def clear(phase: PhaseName, root: Root = DEFAULT_ROOT, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete everything of a phase."""
     if not confirmed(escaped(f"Delete everything of {phase} in {root}?"), yes=yes):
         raise typer.Exit(DIFFERENT)
@@ -181,10 +183,10 @@ def clear(phase: PhaseName, root: Root = Path("checkpoints"), yes: Yes = False, 
         typer.echo(escaped(f"{phase}: cleared, {size_text(size)}"))
 
 
-def bless(phase: PhaseName, root: Root = Path("checkpoints"), as_json: AsJson = False) -> None:
+def bless(phase: PhaseName, root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """Accept a change."""
     if report.kept_by(root, phase) is None:  # so that no lock is put into a stranger's folder
-        raise InvalidArgument(f"{root / phase}: nothing of Milepost is kept in this folder.")
+        raise InvalidArgument(f"{place_of(root, phase)}: nothing of Milepost is kept in this folder.")
     accepted = milepost.bless(phase, store=root)
     if as_json:
         print_json({"phase": phase, "accepted": accepted})

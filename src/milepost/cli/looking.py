@@ -14,6 +14,7 @@ from rich.text import Text
 from milepost import report
 from milepost.cli.common import (
     DAMAGED,
+    DEFAULT_ROOT,
     DIFFERENT,
     MEDIUM,
     USAGE,
@@ -24,6 +25,7 @@ from milepost.cli.common import (
     complain,
     escaped,
     help_of,
+    place_of,
     print_json,
     size_text,
 )
@@ -59,7 +61,7 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def list_phases(root: Root = Path("checkpoints"), as_json: AsJson = False) -> None:
+def list_phases(root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """List every phase: how far it is, how old, how large, and what is damaged."""
     found = report.phases(root)
     if as_json:
@@ -77,7 +79,7 @@ def list_phases(root: Root = Path("checkpoints"), as_json: AsJson = False) -> No
 def show(
     phase: PhaseName,
     query: Annotated[str | None, typer.Argument(help="A query in jq's language, such as '.state.books[0]'.")] = None,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     checkpoint: Annotated[str | None, typer.Option(help="An older checkpoint: its file, or its iteration.")] = None,
     record: Annotated[int | None, typer.Option(help="One record of the journal, by its number.")] = None,
     item: Annotated[str | None, typer.Option(help="The newest record of an item, by its key.")] = None,
@@ -103,7 +105,7 @@ def show(
         raise typer.Exit(DAMAGED)
 
 
-def _newest(root: Path, phase: str, run: str | None) -> tuple[Any, list[str]]:
+def _newest(root: str, phase: str, run: str | None) -> tuple[Any, list[str]]:
     items = report.items(root, phase, run)
     if items is not None:
         return _named(items), []
@@ -111,7 +113,7 @@ def _newest(root: Path, phase: str, run: str | None) -> tuple[Any, list[str]]:
     complain(*damage)
     if latest is None:
         what = "no intact state is left" if damage else "nothing is saved there"
-        complain(f"milepost: {root / phase}: {what}.")
+        complain(f"milepost: {place_of(root, phase)}: {what}.")
         raise typer.Exit(DAMAGED if damage else USAGE)
     return _named(latest), damage
 
@@ -125,10 +127,13 @@ def diff(
     phase: PhaseName,
     old: Annotated[str | None, typer.Argument(metavar="[A]", help="A checkpoint, or with --runs a run.")] = None,
     new: Annotated[str | None, typer.Argument(metavar="[B]", help="The other one.")] = None,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     runs: Annotated[bool, typer.Option("--runs", help="A and B are runs: ids, or `current`.")] = False,
     other_phase: Annotated[str | None, typer.Option("--with", help="Compare with this phase.")] = None,
-    other_root: Annotated[Path | None, typer.Option("--with-dir", help="Compare with this checkpoint folder.")] = None,
+    other_root: Annotated[
+        str | None,
+        typer.Option("--with-store", "--with-dir", metavar="PATH_OR_URL", help="Compare with this folder or store."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two checkpoints, two runs, or two phases."""
@@ -152,7 +157,7 @@ def diff(
 
 def check(
     phases: PhaseNames = None,
-    root: Root = Path("checkpoints"),
+    root: Root = DEFAULT_ROOT,
     witness: Annotated[Path | None, typer.Option(help="A file with lines of an earlier verify.")] = None,
     with_runs: Annotated[bool, typer.Option("--with-runs", help="Check runs that were set aside, too.")] = False,
     outputs: Annotated[
@@ -174,7 +179,7 @@ def check(
             if not lines:
                 raise
             gone = verify.Finding(
-                "witness", f"{root / phase}: this phase was here when the line was kept, and is gone."
+                "witness", f"{place_of(root, phase)}: this phase was here when the line was kept, and is gone."
             )
             done.append(verify.Verified(phase, None, findings=[gone]))
     if as_json:

@@ -183,7 +183,7 @@ def _of_phase(seen: Seen, state: str) -> dict[str, Any]:
     }
 
 
-def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds: float) -> dict[str, Any]:
+def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path | str, seconds: float) -> dict[str, Any]:
     """Return what came of a run as plain JSON values."""
     return {
         "ran": outputs.ran,
@@ -198,7 +198,7 @@ def outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds:
     }
 
 
-def tell_outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, seconds: float) -> None:
+def tell_outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path | str, seconds: float) -> None:
     """Print what came of a run, and what to do next."""
     failed = sum(seen.failed for seen in phases.values())
     spent = sum(seen.cost_usd for seen in phases.values())
@@ -215,8 +215,9 @@ def tell_outcome(phases: Mapping[str, Seen], outputs: Outputs, folder: Path, sec
         typer.echo(escaped(f"Look at a result: milepost show {shlex.quote(last)} .result{_dir_option(folder)}"))
 
 
-def _dir_option(folder: Path) -> str:
+def _dir_option(folder: Path | str) -> str:
     """Return the option that names *folder* as one would type it here; nothing where it is the default."""
-    with suppress(ValueError):
-        folder = folder.relative_to(Path.cwd())
-    return "" if folder == DEFAULT_ROOT else f" --dir {shlex.quote(str(folder))}"
+    if isinstance(folder, Path):
+        with suppress(ValueError):
+            folder = folder.relative_to(Path.cwd())
+    return "" if str(folder) == DEFAULT_ROOT else f" --store {shlex.quote(str(folder))}"

@@ -42,7 +42,10 @@ To = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with 
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="PHASE", help="Only this phase; repeatable.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Set the runs of these phases aside and begin anew.")]
 Store = Annotated[
-    str | None, typer.Option("--dir", metavar="FOLDER", help="The checkpoint folder; by default the workflow's own.")
+    str | None,
+    typer.Option(
+        "--store", "--dir", metavar="PATH_OR_URL", help="The checkpoint folder or store; by default the workflow's own."
+    ),
 ]
 OnChange = Annotated[
     str | None,
@@ -166,7 +169,7 @@ def status(
         raise typer.Exit(DAMAGED if is_damaged else MEDIUM)
 
 
-def _watch(root: Path, phases: list[str], every_seconds: float, *, as_json: bool) -> list[report.PhaseStatus]:
+def _watch(root: str, phases: list[str], every_seconds: float, *, as_json: bool) -> list[report.PhaseStatus]:
     """Show the status until no phase is running; Ctrl-C ends it."""
     console = table_console()
     found = report.status(root, phases)
@@ -216,7 +219,7 @@ def _show_cause(failure: PhaseFailed) -> None:
     sys.stderr.write(escaped("".join(lines)))
 
 
-def _summarise(watcher: Watcher, outputs: Any, folder: Path, seconds: float, *, as_json: bool) -> None:
+def _summarise(watcher: Watcher, outputs: Any, folder: Path | str, seconds: float, *, as_json: bool) -> None:
     if as_json:
         print_json(planned.outcome(watcher.phases, outputs, folder, seconds))
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from milepost.errors import BudgetReached, Forked, Interrupted, StorageError
 from milepost.events import EventKind, all_of
-from milepost.fs import current, drill_listener
+from milepost.fs import drill_listener
 from milepost.phase.changes import Makers, settle_run
 from milepost.phase.command import again
 from milepost.phase.completion import complete
@@ -90,7 +90,7 @@ class Attempt:
             signals.check()  # a phase around this one may have been asked to stop
             with signals:  # between the lock and the session's name an interrupt would leave the lock to nobody
                 session = FolderSession(
-                    Place(current(), settings.root, settings.name),
+                    Place(settings.root, settings.name),
                     settings.clock,
                     settings.durability,
                     guard=signals,

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from milepost.clock import SystemClock
 from milepost.errors import InvalidArgument
-from milepost.fs import current
-from milepost.run import Place, root_of
-from milepost.run.manifest import MANIFEST
-from milepost.stores import Durability
+from milepost.run import Place
+from milepost.run.place import DEFAULT, Where, location_for_job
+from milepost.stores import MANIFEST, Durability
 
 if TYPE_CHECKING:
     from milepost.phase.reader import PhaseReader
 
 
-def open_phase(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> PhaseReader:
+def open_phase(name: str, *, store: Where = DEFAULT) -> PhaseReader:
     """Return a phase for reading, also while another process writes it.
 
     Args:
         name: The phase's name.
-        store: The folder that holds the phases' folders, or its ``file:`` URL.
+        store: The folder that holds the phases' folders, or the URL of a store.
 
     Raises:
         InvalidArgument: There is no such phase.
@@ -33,17 +30,17 @@ def open_phase(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/"
     from milepost.phase.reader import PhaseReader
     from milepost.run.reading import ReadSession
 
-    return PhaseReader(ReadSession.opened(Place(current(), root_of(store), name)), name)
+    return PhaseReader(ReadSession.opened(Place(location_for_job(store), name)), name)
 
 
-def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) -> list[str]:
+def bless(name: str, *, store: Where = DEFAULT) -> list[str]:
     """Accept the change that the phase's last attempt stopped at, so that the next one goes on with the results.
 
     Only that very change is accepted: what changes after it is noticed again.
 
     Args:
         name: The phase's name.
-        store: The folder that holds the phases' folders, or its ``file:`` URL.
+        store: The folder that holds the phases' folders, or the URL of a store.
 
     Returns:
         What was accepted, a line for each change.
@@ -57,11 +54,11 @@ def bless(name: str, *, store: str | os.PathLike[str] = Path("checkpoints/")) ->
     from milepost.phase.changes import accept, refused
     from milepost.run.session import FolderSession
 
-    place = Place(current(), root_of(store), name)
+    place = Place(location_for_job(store), name)
     found = place.existing()
     if found is None:
         raise InvalidArgument(f"{place.path}: there is no such phase.")
-    with found.folder:
+    with found:
         if not found.has(MANIFEST):
             raise InvalidArgument(f"{place.path}: there is no run of a milepost.Phase here.")
     session = FolderSession(place, SystemClock(), Durability.POWER, allow_network_filesystem=False)

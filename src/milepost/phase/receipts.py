@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import orjson
 import xxhash
 
-from milepost.fs import current
 from milepost.phase.changes import described
 from milepost.phase.outputs import output_digest, recorded_outputs
 from milepost.phase.settings import Settings
@@ -53,7 +52,7 @@ def mend_receipt(settings: Settings) -> None:
         RunLocked: Another process writes the run, and writes its receipt.
         StorageError: The medium refused.
     """
-    place = Place(current(), settings.root, settings.name)
+    place = Place(settings.root, settings.name)
     session = FolderSession(place, settings.clock, settings.durability)
     try:
         session.recover()

@@ -13,8 +13,7 @@ from milepost.clock import Clock
 from milepost.errors import InvalidArgument
 from milepost.events import Listener
 from milepost.phase.limits import Budget
-from milepost.run import root_of
-from milepost.run.place import folder_name
+from milepost.run.place import Location, Where, folder_name, location_for_job
 from milepost.stores import Durability
 
 VARIABLE = "MILEPOST_ON_CHANGE"
@@ -68,7 +67,7 @@ class Settings(NamedTuple):
     """The arguments of `Phase`, with the environment's word where it has one."""
 
     name: str
-    root: Path
+    root: Location
     params: object
     inputs: list[Path]
     code: list[Callable[..., Any]]
@@ -89,7 +88,7 @@ class Settings(NamedTuple):
         cls,
         *,
         name: str,
-        store: str | os.PathLike[str],
+        store: Where,
         params: object,
         inputs: Sequence[str | os.PathLike[str]],
         code: Sequence[Callable[..., Any]],
@@ -123,7 +122,7 @@ class Settings(NamedTuple):
             check_limit(budget, limit)
         return cls(
             name=name,
-            root=root_of(store),
+            root=location_for_job(store),
             params=params,
             inputs=[Path(path) for path in inputs],
             code=list(code),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +14,7 @@ from milepost.report.contents import Latest, StoredSession, latest_of, session_o
 from milepost.run import load_current
 from milepost.run.index import CALLS, STEPS
 from milepost.run.manifest import PHASE_KEEPER
+from milepost.run.place import Where
 from milepost.run.subject import Subject, entry_named, looked_at, stored_value
 
 NEWEST = "newest"
@@ -31,7 +31,7 @@ _KINDS = {
 class Side(NamedTuple):
     """One side of a comparison: a *phase* below *root*, its *run* (None: its own), a *checkpoint* (None: all of it)."""
 
-    root: Path
+    root: Where
     phase: str
     run: str | None = None
     checkpoint: str | None = None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,6 +18,7 @@ from milepost.records import Record, decode_line
 from milepost.run import Entry, Loaded, load_current
 from milepost.run.index import CALLS, STEPS
 from milepost.run.manifest import PHASE_KEEPER
+from milepost.run.place import Where
 from milepost.run.reading import ReadSession
 from milepost.run.subject import Subject, entry_named, looked_at, stored_value
 
@@ -94,7 +94,7 @@ def session_of(subject: Subject) -> Iterator[StoredSession]:
     yield session
 
 
-def kept_by(root: Path, phase: str) -> str | None:
+def kept_by(root: Where, phase: str) -> str | None:
     """Return who keeps the phase's run: ``"phase"``, ``"manager"``, or None where nothing is kept.
 
     Raises:
@@ -105,11 +105,11 @@ def kept_by(root: Path, phase: str) -> str | None:
         return subject.keeper
 
 
-def latest(root: Path, phase: str, run: str | None = None) -> tuple[Latest | None, list[str]]:
+def latest(root: Where, phase: str, run: str | None = None) -> tuple[Latest | None, list[str]]:
     """Return the newest saved state of *phase* (None if there is none), and what is damaged there.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         run: A run that was set aside; None for the phase's own.
 
@@ -123,7 +123,7 @@ def latest(root: Path, phase: str, run: str | None = None) -> tuple[Latest | Non
         return latest_of(subject, loaded), [str(error) for error in loaded.damage]
 
 
-def checkpoint(root: Path, phase: str, name: str, run: str | None = None) -> Latest:
+def checkpoint(root: Where, phase: str, name: str, run: str | None = None) -> Latest:
     """Return one checkpoint, named by its file or its iteration (the newest of that iteration).
 
     Raises:
@@ -147,7 +147,7 @@ def whole(subject: Subject, entry: Entry) -> Latest:
     return Latest(subject.phase, head.iteration, head.timestamp, *forms, file=entry.name, run=head.run)
 
 
-def items(root: Path, phase: str, run: str | None = None) -> Items | None:
+def items(root: Where, phase: str, run: str | None = None) -> Items | None:
     """Return what the `Phase` of that name has recorded; None if there is none, or a manager keeps it.
 
     Raises:
@@ -167,7 +167,7 @@ def items(root: Path, phase: str, run: str | None = None) -> Items | None:
         return None
 
 
-def record(root: Path, phase: str, sequence: int, run: str | None = None) -> dict[str, Any]:
+def record(root: Where, phase: str, sequence: int, run: str | None = None) -> dict[str, Any]:
     """Return one journal record by its number, whoever keeps the run.
 
     Raises:
@@ -185,11 +185,11 @@ def record(root: Path, phase: str, sequence: int, run: str | None = None) -> dic
         return Shown(sequence, decode_line(subject.store.read_line(sequence))).fields()
 
 
-def item(root: Path, phase: str, key: str, loop: str | None = None, run: str | None = None) -> dict[str, Any]:
+def item(root: Where, phase: str, key: str, loop: str | None = None, run: str | None = None) -> dict[str, Any]:
     """Return the newest record of an item.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         key: The item's key.
         loop: The name of its loop; None for the only loop, or for the one loop that knows the key.

@@ -5,21 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from milepost.checkpoint import decode
 from milepost.clock import Clock, SystemClock
-from milepost.errors import CorruptCheckpoint, CorruptDocument, InvalidArgument, MilepostError
+from milepost.errors import CorruptCheckpoint, CorruptDocument, MilepostError
 from milepost.records import decode_line
 from milepost.run import Loaded, load_current
 from milepost.run.index import Index
-from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, read_manifest
-from milepost.run.place import folder_name
+from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, Manifest, read_manifest
+from milepost.run.place import Location, Where, is_named, location_of, names_of_phases
 from milepost.run.subject import Subject, is_bare, looked_at, runs_aside, stored_value
-from milepost.stores import RunFiles
-from milepost.stores.translate import error_for, translated
+from milepost.stores import RUNS, RunStore
 
 _SECONDS_PER_HOUR = 3600
 
@@ -73,22 +71,22 @@ class PhaseReport:
     unreadable: str | None = None
 
 
-def phases(root: Path, clock: Clock | None = None) -> list[PhaseReport]:
+def phases(root: Where, clock: Clock | None = None) -> list[PhaseReport]:
     """Return a report of every folder below *root*, sorted by name; a stranger's folder is reported as foreign.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         clock: The clock that tells ages.
 
     Raises:
         InvalidArgument: There is no such folder.
         StorageError: It cannot be read.
     """
-    now = (clock or SystemClock()).now()
-    return [_reported(root, path, now) for path in _folders(root)]
+    now, location = (clock or SystemClock()).now(), location_of(root)
+    return [_reported(location, name, now) for name in location.names()]
 
 
-def names(root: Path) -> list[str]:
+def names(root: Where) -> list[str]:
     """Return the names of the phases below *root*, sorted, without a look at what they hold.
 
     Raises:
@@ -96,60 +94,39 @@ def names(root: Path) -> list[str]:
         StorageError: It cannot be read.
     """
     found = []
-    for path in _folders(root):
-        name = unquote(path.name)
-        with suppress(MilepostError, FileNotFoundError):
-            if _is_named(path, name):
-                with looked_at(root, name) as subject:
-                    if subject.manifest is not None or subject.keeper is not None:
-                        found.append(name)
+    location = location_of(root)
+    for _, name in names_of_phases(location):
+        with suppress(MilepostError, FileNotFoundError), looked_at(location, name) as subject:
+            if subject.manifest is not None or subject.keeper is not None:
+                found.append(name)
     return found
 
 
-def size_of(store: RunFiles) -> int:
+def size_of(store: RunStore) -> int:
     """Return how many bytes the files of a run take, without those of the runs below ``runs/``."""
     return sum(_size(store, name) for name in store.names() if name != RUNS)
 
 
-def _folders(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise InvalidArgument(f"{root}: there is no such folder.")
+def _reported(location: Location, folder: str, now: float) -> PhaseReport:
+    name, path = unquote(folder), location.spot / folder
+    if not is_named(folder, name):
+        return PhaseReport(folder, path, foreign=True)
     try:
-        return [path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink()]
-    except OSError as error:
-        raise error_for(error, root, "list the folder") from error
-
-
-def _is_named(path: Path, name: str) -> bool:
-    """Tell whether a folder has the name that a phase called *name* has: a stranger's may have any."""
-    try:
-        return folder_name(name) == path.name
-    except InvalidArgument:
-        return False
-
-
-def _reported(root: Path, path: Path, now: float) -> PhaseReport:
-    name = unquote(path.name)
-    if not _is_named(path, name):
-        return PhaseReport(path.name, str(path), foreign=True)
-    try:
-        with looked_at(root, name) as subject:
+        with looked_at(location, name) as subject:
             return _phase(subject, path, now)
     except MilepostError as error:
-        return PhaseReport(name, str(path), unreadable=str(error))
+        return PhaseReport(name, path, unreadable=str(error))
 
 
-def _phase(subject: Subject, path: Path, now: float) -> PhaseReport:
-    found = subject.store.names()
+def _phase(subject: Subject, path: str, now: float) -> PhaseReport:
+    runs = _runs(subject.store)
     if subject.keeper is None and subject.manifest is None:
-        foreign = not is_bare(found)
-        return PhaseReport(subject.phase, str(path), foreign=foreign, runs=_runs(path))
+        return PhaseReport(subject.phase, path, foreign=not is_bare(subject.store.names()), runs=runs)
     facts = _items_of(subject, now) if subject.keeper == PHASE_KEEPER else _progress_of(subject, now)
     manifest = subject.manifest
-    runs = _runs(path)
     return PhaseReport(
         phase=subject.phase,
-        path=str(path),
+        path=path,
         size_bytes=size_of(subject.store),
         set_aside=[one.folder for one in runs],
         run=manifest.run if manifest else None,
@@ -198,7 +175,7 @@ def _items_of(subject: Subject, now: float) -> dict[str, Any]:
     }
 
 
-def damaged_checkpoints(store: RunFiles, loaded: Loaded) -> list[str]:
+def damaged_checkpoints(store: RunStore, loaded: Loaded) -> list[str]:
     """Verify every byte of all checkpoints: loading looked no further than the newest good one."""
     damage = []
     for entry in loaded.entries:
@@ -206,22 +183,20 @@ def damaged_checkpoints(store: RunFiles, loaded: Loaded) -> list[str]:
             with suppress(FileNotFoundError):  # a writer's retention was faster
                 decode(entry.name, store.read(entry.name, group_may_write=True), lambda _: None)
         except CorruptCheckpoint as error:
-            damage.append(f"{store.folder.path}/{error}")
+            damage.append(f"{store.path}/{error}")
     return damage
 
 
-def _runs(path: Path) -> list[RunReport]:
+def _runs(store: RunStore) -> list[RunReport]:
     """Describe the runs that were set aside, by their manifests alone."""
     found = []
-    with looked_at(path.parent, unquote(path.name)) as own, suppress(FileNotFoundError):
-        store = own.store
-        for name in runs_aside(store):
-            with store.folder.child(RUNS) as runs, runs.child(name) as folder:
-                found.append(_run(RunFiles(folder), name))
+    for name in runs_aside(store):
+        with suppress(FileNotFoundError), store.run(name) as run:
+            found.append(_run(run, name))
     return found
 
 
-def _run(store: RunFiles, name: str) -> RunReport:
+def _run(store: RunStore, name: str) -> RunReport:
     manifest = None
     with suppress(CorruptDocument):
         manifest = read_manifest(store)
@@ -239,7 +214,7 @@ def _origin(manifest: Manifest | None) -> dict[str, Any] | None:
     return manifest.origin._asdict() if manifest is not None and manifest.origin is not None else None
 
 
-def _size(store: RunFiles, name: str) -> int:
-    with suppress(FileNotFoundError), translated(store.folder.path / name, "look at the file"):
-        return store.folder.files.stat_name(store.folder.handle, name).size
+def _size(store: RunStore, name: str) -> int:
+    with suppress(FileNotFoundError):
+        return store.size(name)
     return 0  # a writer deleted or renamed it meanwhile

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from milepost.clock import Clock, SystemClock
@@ -15,12 +14,11 @@ from milepost.records import Kind, Record, Totals, decode_line
 from milepost.report.overview import names
 from milepost.run.index import Index
 from milepost.run.manifest import PHASE_KEEPER
+from milepost.run.place import Where
 from milepost.run.progress import load_current
 from milepost.run.subject import Subject, looked_at, stored_value
 from milepost.run.tally import CALLS, NO_LOOPS, intent_of
-from milepost.stores import RunFiles
-from milepost.stores.glance import glance
-from milepost.stores.lock import holder_of
+from milepost.stores import RunStore
 
 
 class RunState(StrEnum):
@@ -67,11 +65,11 @@ class PhaseStatus:
     problem: str | None = None
 
 
-def status(root: Path, phases: Iterable[str] = (), clock: Clock | None = None) -> list[PhaseStatus]:
+def status(root: Where, phases: Iterable[str] = (), clock: Clock | None = None) -> list[PhaseStatus]:
     """Return how far each phase below *root* is; nothing is locked, synced or written.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phases: The phases to look at; none for all.
         clock: The clock that tells ages.
 
@@ -83,7 +81,7 @@ def status(root: Path, phases: Iterable[str] = (), clock: Clock | None = None) -
     return [_status(root, name, now) for name in list(phases) or names(root)]
 
 
-def _status(root: Path, phase: str, now: float) -> PhaseStatus:
+def _status(root: Where, phase: str, now: float) -> PhaseStatus:
     try:
         with looked_at(root, phase) as subject:
             if subject.keeper is None and subject.manifest is None:
@@ -98,7 +96,7 @@ def _status(root: Path, phase: str, now: float) -> PhaseStatus:
 
 def _of_phase(subject: Subject, now: float) -> PhaseStatus:
     totals = current_totals(subject.store)
-    holder = holder_of(subject.store.folder)
+    holder = subject.store.holder()
     is_running = holder is not None
     since_opened = totals.last_time - totals.opened_at
     progressed = totals.done - totals.done_before
@@ -127,7 +125,7 @@ def _of_phase(subject: Subject, now: float) -> PhaseStatus:
 
 def _of_manager(subject: Subject, now: float) -> PhaseStatus:
     progress = load_current(subject.store, stored_value).progress
-    holder = holder_of(subject.store.folder)
+    holder = subject.store.holder()
     return PhaseStatus(
         phase=subject.phase,
         state=RunState.RUNNING if holder else RunState.STOPPED,
@@ -139,7 +137,7 @@ def _of_manager(subject: Subject, now: float) -> PhaseStatus:
     )
 
 
-def current_totals(store: RunFiles) -> Totals:
+def current_totals(store: RunStore) -> Totals:
     """Return what a journal's records come to: from its newest watermark where that tells, else by reading them all.
 
     Raises:
@@ -148,7 +146,7 @@ def current_totals(store: RunFiles) -> Totals:
     """
     seen = None
     with suppress(FileNotFoundError):  # the run was set aside between the listing and the look
-        seen = glance(store.folder)
+        seen = store.glance()
     if seen is not None:
         totals = seen.totals
         for line in seen.lines:

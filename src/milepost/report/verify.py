@@ -18,6 +18,7 @@ from milepost.report.overview import damaged_checkpoints
 from milepost.run import Loaded, load_current
 from milepost.run.index import Index
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, read_manifest
+from milepost.run.place import Where
 from milepost.run.subject import SEALED, Subject, looked_at, runs_aside, stored_value
 from milepost.stores import JournalReading
 
@@ -80,12 +81,12 @@ Check = Callable[[Look], Iterator[Finding]]
 
 
 def verify(
-    root: Path, phase: str, *, kept: Sequence[Witness] = (), with_runs: bool = False, outputs: bool = True
+    root: Where, phase: str, *, kept: Sequence[Witness] = (), with_runs: bool = False, outputs: bool = True
 ) -> list[Verified]:
     """Check a phase's run, and those that were set aside if asked; changes nothing and takes no lock.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         kept: Lines that were kept earlier: each must name a point of this history.
         with_runs: Check the runs below ``runs/`` too.
@@ -251,7 +252,7 @@ def _disagreement(look: Look, line: Witness, end: Position) -> Iterator[Finding]
         yield Finding("witness", f"{path}: record {line.sequence} is another one than when the line was kept.")
 
 
-def _disagreements(root: Path, phase: str, folders: list[str | None], kept: Sequence[Witness]) -> Iterator[Finding]:
+def _disagreements(root: Where, phase: str, folders: list[str | None], kept: Sequence[Witness]) -> Iterator[Finding]:
     """Look for each line's run wherever it is now: it may have been set aside since."""
     for line in kept:
         found: list[Finding] = []

@@ -231,6 +231,8 @@ class Index:
     def _take(self, sequence: int, head: dict[str, Any], *, has_value: bool) -> None:
         group, key = head.get("group"), head.get("key", "")
         kind = Kind(head["kind"])
+        if kind is Kind.TAKEN:  # it only holds a slot that a superseded writer would need
+            return
         if kind is Kind.DONE:
             self.group(group).note_done(head["key"], sequence, head.get("input"), head.get("code"))
         elif kind is Kind.FAILED:

@@ -1,20 +1,27 @@
-"""Where a phase's runs lie: a folder named after the phase, made only when something is written."""
+"""Where a phase's runs lie: in a folder, or below a name in a shared store; made only when something is written."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote, unquote, urlsplit
 
-from milepost.errors import InvalidArgument
-from milepost.fs import FileSystem
+from milepost.errors import InvalidArgument, MilepostError
+from milepost.fs import FileSystem, current
 from milepost.run.handover import present
-from milepost.stores import RunFiles
+from milepost.stores import RunFiles, RunStore, Spot
 from milepost.stores.folder import Folder
+from milepost.stores.lease import USUAL_SECONDS, Terms
+from milepost.stores.opening import open_store, scheme_of
+from milepost.stores.store import Store
+from milepost.stores.stored import StoredRun
+from milepost.stores.translate import error_for
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+VARIABLE = "MILEPOST_STORE"
+LEASE_VARIABLE = "MILEPOST_LEASE_SECONDS"
+TAKE_OVER_VARIABLE = "MILEPOST_TAKE_OVER"
+DEFAULT = "checkpoints"
 _LONGEST_NAME_BYTES = 200  # room for the suffixes of temporary files below the usual limit of 255
 
 
@@ -37,66 +44,246 @@ def folder_name(phase: str) -> str:
     return name
 
 
-def root_of(store: str | os.PathLike[str]) -> Path:
-    """Return the folder that a `store=` argument names: a path, or a ``file:`` URL.
+@runtime_checkable
+class Location(Protocol):
+    """Where the phases of a job are kept: a folder, or a shared store. *spot* says which, for messages."""
 
-    Raises:
-        InvalidArgument: It names another kind of store, or cannot be a path.
-    """
-    text = os.fspath(store)
-    if isinstance(store, str) and (match := _SCHEME.match(text)):
-        if match[1].lower() != "file":
-            raise InvalidArgument(f"store {match[1]}:…: this version keeps runs in folders only; give a path.")
-        text = unquote(urlsplit(text).path)
-    if not text or "\0" in text:
-        raise InvalidArgument(f"store {text!r}: the path of a folder is needed.")
-    return Path(text).absolute()
+    @property
+    def spot(self) -> Spot:
+        """Where this is."""
+
+    @property
+    def named(self) -> Path | str:
+        """The folder, or the store's URL without credentials: what one would type."""
+
+    def path_of(self, name: str) -> Path:
+        """Return what names a phase's folder for callers: its path, or its key where there are no paths."""
+
+    def names(self) -> list[str]:
+        """List, sorted, the folder names (see `folder_name`) of all that might be a phase.
+
+        Raises:
+            InvalidArgument: There is no such folder.
+            StorageError: It cannot be read.
+        """
+
+    def folder(self, name: str) -> RunStore | None:
+        """Open what stands under a folder *name* as it is, or return None; changes nothing."""
+
+    def existing(self, name: str) -> RunStore | None:
+        """Open where the run of a folder *name* is to be read, or return None; changes nothing."""
+
+    def made(self, name: str) -> RunStore:
+        """Open what stands under a folder *name*, made durably where it is missing.
+
+        Raises:
+            InvalidArgument: A name differs from it only in case, which some filesystems cannot tell apart.
+            StorageError: The medium refused.
+        """
 
 
-class Place(NamedTuple):
-    """The folder of *phase* below *root*."""
+class FolderLocation(NamedTuple):
+    """The phases' folders below the folder *root*."""
 
     files: FileSystem
     root: Path
+
+    @property
+    def spot(self) -> Spot:
+        """Where this is."""
+        return Spot(self.root)
+
+    @property
+    def named(self) -> Path:
+        """The folder."""
+        return self.root
+
+    def path_of(self, name: str) -> Path:
+        """Return the folder's path."""
+        return self.root / name
+
+    def names(self) -> list[str]:
+        """List the folders below the root; links are none."""
+        if not self.root.is_dir():
+            raise InvalidArgument(f"{self.root}: there is no such folder.")
+        try:
+            return sorted(path.name for path in self.root.iterdir() if path.is_dir() and not path.is_symlink())
+        except OSError as error:
+            raise error_for(error, self.root, "list the folder") from error
+
+    def folder(self, name: str) -> RunFiles | None:
+        """Open the folder as it stands."""
+        try:
+            with Folder.open(self.files, self.root) as root:
+                return RunFiles(root.child(name))
+        except FileNotFoundError:
+            return None
+
+    def existing(self, name: str) -> RunFiles | None:
+        """Open where the run is to be read."""
+        store = self.folder(name)
+        return None if store is None else present(store)
+
+    def made(self, name: str) -> RunFiles:
+        """Open the folder, made durably where it is missing."""
+        with Folder.make(self.files, self.root) as root:
+            names = root.names()
+            if name not in names:
+                alike = [one for one in names if one.casefold() == name.casefold()]
+                if alike:
+                    raise InvalidArgument(
+                        f"phase {unquote(name)!r}: a phase {alike[0]!r} stands in {self.root} already, and names that "
+                        "differ only in case are one name on some filesystems; choose another."
+                    )
+            return RunFiles(root.child(name, create=True))
+
+
+class SharedLocation(NamedTuple):
+    """The phases in a shared *store*; whoever writes one holds a lease by these *terms*."""
+
+    store: Store
+    terms: Terms
+
+    @property
+    def spot(self) -> Spot:
+        """Where this is."""
+        return Spot(self.store.url)
+
+    @property
+    def named(self) -> str:
+        """The store's URL."""
+        return self.store.url
+
+    def path_of(self, name: str) -> Path:
+        """Return the key."""
+        return Path(name)
+
+    def names(self) -> list[str]:
+        """List the names below which something is kept."""
+        return self.store.branches("")
+
+    def folder(self, name: str) -> StoredRun | None:
+        """Open the phase as it stands."""
+        return StoredRun.existing(self.store, name, self.terms)
+
+    def existing(self, name: str) -> StoredRun | None:
+        """Open the phase as it stands: runs change places in one step."""
+        return self.folder(name)
+
+    def made(self, name: str) -> StoredRun:
+        """Open the phase, made where it is missing."""
+        return StoredRun.made(self.store, name, self.terms)
+
+
+Where = str | os.PathLike[str] | Location
+"""A path, the URL of a store, or a location that was made of one."""
+
+
+def location_of(where: Where | None = None, terms: Terms | None = None) -> Location:
+    """Return the location that a `store=` argument names: a path, the URL of a store, or what stands for neither.
+
+    Args:
+        where: A path or URL; None for the one in ``MILEPOST_STORE``, or else the folder ``checkpoints``.
+        terms: How a writer holds its lease, where it is a shared store; None for the usual ones.
+
+    Raises:
+        InvalidArgument: It names a kind of store that nobody offers, or cannot be a path.
+        MissingExtra: The libraries for it are not installed.
+        StorageError: The store cannot be reached, or is not to be trusted.
+    """
+    if where is not None and isinstance(where, Location):
+        return where
+    if where is None:
+        where = os.environ.get(VARIABLE) or DEFAULT
+    scheme = scheme_of(where)
+    if scheme is None or scheme == "file":
+        return FolderLocation(current(), _root_of(where))
+    assert isinstance(where, str), "only a text has a scheme"
+    return SharedLocation(open_store(where), terms or terms_of())
+
+
+def terms_of(lease_seconds: float | None = None, *, take_over: bool = False) -> Terms:
+    """Return how a writer holds its lease: as the arguments say, or else ``MILEPOST_LEASE_SECONDS``, or as usual.
+
+    ``MILEPOST_TAKE_OVER=1`` says as much as *take_over*.
+
+    Raises:
+        InvalidArgument: One of them cannot be worked with.
+    """
+    word = os.environ.get(LEASE_VARIABLE)
+    if lease_seconds is None and word:
+        try:
+            lease_seconds = float(word)
+        except ValueError as error:
+            raise InvalidArgument(f"{LEASE_VARIABLE} {word!r}: a number of seconds is needed.") from error
+    taken = os.environ.get(TAKE_OVER_VARIABLE, "")
+    if taken not in {"", "0", "1"}:
+        raise InvalidArgument(f"{TAKE_OVER_VARIABLE} {taken!r}: 1 or 0 is needed.")
+    return Terms(USUAL_SECONDS if lease_seconds is None else lease_seconds, take_over or taken == "1").checked()
+
+
+def location_for_job(store: Where, terms: Terms | None = None) -> Location:
+    """Return where a job keeps its runs: what ``MILEPOST_STORE`` says, which moves it without an edit, or *store*.
+
+    A folder is the one that its path names now, wherever the job goes. Errors are those of `location_of`.
+    """
+    if isinstance(store, Location):
+        return store
+    found = location_of(os.environ.get(VARIABLE) or store, terms)
+    return found._replace(root=found.root.absolute()) if isinstance(found, FolderLocation) else found
+
+
+def _root_of(store: str | os.PathLike[str]) -> Path:
+    text = os.fspath(store)
+    if scheme_of(store) == "file":
+        text = unquote(urlsplit(text).path)
+    if not text or "\0" in text:
+        raise InvalidArgument(f"store {text!r}: the path of a folder is needed.")
+    return Path(text)
+
+
+class Place(NamedTuple):
+    """Where *phase* is kept at a *location*."""
+
+    location: Location
     phase: str
 
     @property
     def name(self) -> str:
-        """Return the folder's name below the root."""
+        """Return the name of its folder there."""
         return folder_name(self.phase)
 
     @property
-    def path(self) -> Path:
-        """Return the folder's path."""
-        return self.root / self.name
+    def path(self) -> Spot:
+        """Return where it is, for messages."""
+        return self.location.spot / self.name
 
-    def existing(self) -> RunFiles | None:
+    def existing(self) -> RunStore | None:
         """Open where the phase's run is to be read, or return None; changes nothing."""
-        store = self.folder()
-        return None if store is None else present(store)
+        return self.location.existing(self.name)
 
-    def folder(self) -> RunFiles | None:
-        """Open the phase's folder as it stands, or return None; changes nothing."""
-        try:
-            with Folder.open(self.files, self.root) as root:
-                return RunFiles(root.child(self.name))
-        except FileNotFoundError:
-            return None
+    def folder(self) -> RunStore | None:
+        """Open what stands there, or return None; changes nothing."""
+        return self.location.folder(self.name)
 
-    def made(self) -> RunFiles:
-        """Open the folder, made durably where it is missing.
+    def made(self) -> RunStore:
+        """Open what stands there, made durably where it is missing; see `Location.made`."""
+        return self.location.made(self.name)
 
-        Raises:
-            InvalidArgument: Another phase's name differs only in case, which some filesystems cannot tell apart.
-            StorageError: The medium refused.
-        """
-        with Folder.make(self.files, self.root) as root:
-            names = root.names()
-            if self.name not in names:
-                alike = [name for name in names if name.casefold() == self.name.casefold()]
-                if alike:
-                    raise InvalidArgument(
-                        f"phase {self.phase!r}: a phase {alike[0]!r} stands in {self.root} already, and names that "
-                        "differ only in case are one name on some filesystems; choose another."
-                    )
-            return RunFiles(root.child(self.name, create=True))
+
+def names_of_phases(location: Location) -> list[tuple[str, str]]:
+    """Return, for all that might be a phase, its folder name and its own, which are such as `folder_name` makes them.
+
+    Raises:
+        InvalidArgument: There is no such folder.
+        StorageError: It cannot be read.
+    """
+    return [(name, unquote(name)) for name in location.names() if is_named(name, unquote(name))]
+
+
+def is_named(name: str, phase: str) -> bool:
+    """Tell whether a folder *name* is the one that a phase called *phase* has: a stranger's may have any."""
+    try:
+        return folder_name(phase) == name
+    except MilepostError:
+        return False

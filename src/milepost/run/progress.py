@@ -12,7 +12,7 @@ from milepost.errors import CorruptCheckpoint, CorruptDocument, DamageError, Los
 from milepost.journal import History
 from milepost.records import Kind
 from milepost.run.manifest import read_manifest
-from milepost.stores import RunFiles
+from milepost.stores import RunStore
 
 RESET_START = b'{"reset":'
 LABELS = frozenset({"base", "iteration", "metadata"})
@@ -94,7 +94,7 @@ class _Reset(NamedTuple):
     old: frozenset[str]
 
 
-def load_current(store: RunFiles, decoded: Decoder = codec.decode) -> Loaded:
+def load_current(store: RunStore, decoded: Decoder = codec.decode) -> Loaded:
     """Find the newest state of the run that the manifest names; a run that is being set aside is passed over.
 
     Args:
@@ -120,7 +120,7 @@ def load_current(store: RunFiles, decoded: Decoder = codec.decode) -> Loaded:
     raise _too_fast(store)
 
 
-def load(store: RunFiles, run: str | None = None, decoded: Decoder = codec.decode) -> Loaded:
+def load(store: RunStore, run: str | None = None, decoded: Decoder = codec.decode) -> Loaded:
     """Find the newest state that can be proven, of *run* where its id is known.
 
     A writer may be at work, and then a look can miss what it has just written: so damage counts only if two
@@ -143,11 +143,11 @@ def load(store: RunFiles, run: str | None = None, decoded: Decoder = codec.decod
     else:
         if loaded is None or loaded.damage:  # no two looks agreed: what they missed was only too quick for them
             raise _too_fast(store)
-    store.folder.sync()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
+    store.settle()  # a name may be seen before it is durable; nobody is to act on one that a power cut takes back
     return loaded
 
 
-def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
+def list_entries(store: RunStore) -> tuple[list[Entry], list[DamageError]]:
     """Return the checkpoints whose heads are intact, newest first, and what is wrong with the others.
 
     Raises:
@@ -159,13 +159,13 @@ def list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
     raise _too_fast(store)
 
 
-def _too_fast(store: RunFiles) -> StoreUnavailable:
+def _too_fast(store: RunStore) -> StoreUnavailable:
     return StoreUnavailable(
-        f"{store.folder.path}: its checkpoints change faster than they can be read; run the same command again."
+        f"{store.path}: its checkpoints change faster than they can be read; run the same command again."
     )
 
 
-def _list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
+def _list_entries(store: RunStore) -> tuple[list[Entry], list[DamageError]]:
     entries: list[Entry] = []
     damage: list[DamageError] = []
     for name in store.names("checkpoint_"):
@@ -177,23 +177,22 @@ def _list_entries(store: RunFiles) -> tuple[list[Entry], list[DamageError]]:
     return sorted(entries, key=lambda entry: entry.order, reverse=True), damage
 
 
-def _entry(store: RunFiles, name: str) -> Entry:
-    with store.folder.opened(name, group_may_write=True) as handle:
-        size = store.folder.files.stat(handle).size
-    head = decode_head(name, store.folder.read(name, HEAD_READ_BYTES, group_may_write=True))
+def _entry(store: RunStore, name: str) -> Entry:
+    head = decode_head(name, store.read(name, HEAD_READ_BYTES, group_may_write=True))
+    size = store.size(name)
     if head is None:
         head = decode(name, store.read(name, group_may_write=True)).head
     return Entry(name, head, size)
 
 
-def _load(store: RunFiles, run: str | None, decoded: Decoder) -> Loaded:
+def _load(store: RunStore, run: str | None, decoded: Decoder) -> Loaded:
     loaded = Loaded()
     entries, loaded.damage = _list_entries(store)
     taken_at = [entry.head.position.sequence for entry in entries if entry.head.position]
     history = History.of(store, Kind.STATE, taken_at)
     reading = history.reading if history else None
     if reading is not None and run and reading.run not in {None, run}:
-        foreign = f"{store.folder.path}: this journal is of run {reading.run}; that of run {run} is missing."
+        foreign = f"{store.path}: this journal is of run {reading.run}; that of run {run} is missing."
         loaded.damage.append(LostRecords(foreign))
         reading = None
     run = run or (reading.run if reading else None)
@@ -207,7 +206,7 @@ def _load(store: RunFiles, run: str | None, decoded: Decoder) -> Loaded:
     known = max([0, *(entry.head.number for entry in entries), *(reset.number for reset in resets)])
     noted = reading.checkpoint if reading else 0
     if noted > known and not loaded.damage:
-        lost = f"{store.folder.path}: checkpoint number {noted} was saved and is missing; what it held is lost."
+        lost = f"{store.path}: checkpoint number {noted} was saved and is missing; what it held is lost."
         loaded.damage.append(LostRecords(lost))
     loaded.last_number = max(noted, known)
     loaded.entries = [entry for entry in entries if not _is_void(entry, resets)]
@@ -254,7 +253,7 @@ def _check_run(entry: Entry, run: str | None) -> None:
 
 
 def _replay(
-    store: RunFiles,
+    store: RunStore,
     loaded: Loaded,
     entry: Entry,
     checkpoint: Checkpoint,
@@ -263,7 +262,7 @@ def _replay(
     decoded: Decoder,
 ) -> Progress:
     """Return the checkpoint's state with every journalled change made to it that builds on it."""
-    head, folder = entry.head, store.folder.path
+    head, folder = entry.head, store.path
     progress = Progress(entry, checkpoint)
     if head.position and not (loaded.history and loaded.history.contains(head.position)):
         lost = (
@@ -294,5 +293,5 @@ def _replay(
     return progress
 
 
-def _placed(store: RunFiles, error: DamageError) -> DamageError:
-    return type(error)(f"{store.folder.path}/{error}")
+def _placed(store: RunStore, error: DamageError) -> DamageError:
+    return type(error)(f"{store.path}/{error}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from typing import Any, Self
 
 from milepost.errors import CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
 from milepost.records import Record, chain_of, decode_line
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
+from milepost.run.manifest import PHASE_KEEPER, read_manifest
 from milepost.run.place import Place
 from milepost.run.session import value_of
-from milepost.stores import RunFiles
-from milepost.stores.translate import translated
+from milepost.stores import MANIFEST, RunStore
 
 _LOOKS = 8
 
@@ -20,13 +20,13 @@ _LOOKS = 8
 class ReadSession:
     """What a run held when it was looked at."""
 
-    def __init__(self, store: RunFiles, path: str) -> None:
+    def __init__(self, store: RunStore, path: str) -> None:
         """Read *store*, which is closed with this object."""
         self.path = path
         self.index = Index()
         self._store = store
         self._mutex = threading.Lock()
-        self._manifest: tuple[int, float] | None = None
+        self._manifest: Hashable = None
         self._run = ""
 
     @classmethod
@@ -81,7 +81,7 @@ class ReadSession:
     def begins_with(self, name: str, data: bytes) -> bool:
         """Tell whether there is a document that begins with *data*."""
         try:
-            return self._store.folder.read(name, len(data)) == data
+            return self._store.read(name, len(data)) == data
         except FileNotFoundError:
             return False
 
@@ -129,12 +129,6 @@ class ReadSession:
         if self._manifest_file() != self._manifest:
             raise StoreUnavailable(f"{self.path}: this run was set aside since it was read; call refresh().")
 
-    def _manifest_file(self) -> tuple[int, float] | None:
+    def _manifest_file(self) -> Hashable:
         """Return what tells one manifest from the next, at the price of one look and not of a read for each record."""
-        folder = self._store.folder
-        try:
-            with translated(folder.path / MANIFEST, "look at the file"):
-                stat = folder.files.stat_name(folder.handle, MANIFEST)
-        except FileNotFoundError:
-            return None
-        return stat.inode, stat.modified
+        return self._store.stamp(MANIFEST)

@@ -9,12 +9,12 @@ from milepost.checkpoint import Decoder
 from milepost.clock import Clock
 from milepost.journal import Journal
 from milepost.run.progress import Loaded, load
-from milepost.stores import JournalReading, RunFiles
+from milepost.stores import JournalReading, RunStore
 
 log = logging.getLogger(__name__)
 
 
-def recover(store: RunFiles, run: str, *, known: bool, decoded: Decoder = codec.decode) -> tuple[str, Loaded]:
+def recover(store: RunStore, run: str, *, known: bool, decoded: Decoder = codec.decode) -> tuple[str, Loaded]:
     """Bring the journal into order, and return the run's id with what the journal and the checkpoints lead to.
 
     Args:
@@ -44,7 +44,7 @@ def tell(reading: JournalReading) -> None:
         log.warning("%s", warning)
 
 
-def open_journal(store: RunFiles, clock: Clock, loaded: Loaded) -> Journal:
+def open_journal(store: RunStore, clock: Clock, loaded: Loaded) -> Journal:
     """Return the journal behind what was loaded, opened by this process.
 
     Raises:

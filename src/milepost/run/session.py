@@ -14,13 +14,13 @@ from milepost.clock import Clock
 from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.fs import Content
 from milepost.records import Kind, Position, Record, chain_of, decode_line
-from milepost.run.handover import settled
+from milepost.run.handover import set_aside, settled
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.manifest import PHASE_KEEPER, Manifest, read_manifest, write_manifest
 from milepost.run.place import Place
 from milepost.run.recovery import tell
 from milepost.run.shared import forget, manifest_or_none, registered
-from milepost.stores import Durability, RunFiles
+from milepost.stores import MANIFEST, Durability, RunStore
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class FolderSession:
         """
         self.run = ""
         self.index = Index()
-        self.path = str(place.path)
+        self.path: str = place.path
         self._place = place
         self._workflow = workflow
         self._clock = clock
@@ -248,7 +248,7 @@ class FolderSession:
     def begins_with(self, name: str, data: bytes) -> bool:
         """Tell whether there is a document that begins with *data*."""
         try:
-            return self._store.folder.read(name, len(data)) == data
+            return self._store.read(name, len(data)) == data
         except FileNotFoundError:
             return False
 
@@ -279,7 +279,7 @@ class FolderSession:
     def _start(self, manifest: Manifest | None, *, salvage: bool) -> None:
         """Recover the journal of the run that the manifest names, or begin a run."""
         self.index = Index()
-        run = manifest.run if manifest else self._place.files.token()
+        run = manifest.run if manifest else self._store.token()
         reading = self._store.recover(run, known=manifest is not None, visit=self.index.see, refuse_damage=not salvage)
         tell(reading)
         self.run = run if manifest else reading.run or run
@@ -292,7 +292,7 @@ class FolderSession:
             write_manifest(self._store, manifest)
 
 
-def _refuse_foreign(place: Place, store: RunFiles, manifest: Manifest | None) -> None:
+def _refuse_foreign(place: Place, store: RunStore, manifest: Manifest | None) -> None:
     """Refuse a folder that a `CheckpointManager` keeps, whose records say other things."""
     names = store.names()
     managed = any(name.startswith("checkpoint_") for name in names)

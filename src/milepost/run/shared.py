@@ -6,24 +6,24 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Hashable
 
 from milepost import codec, delta
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, ForeignRun, MilepostError, NotEncodable, Reentered
 from milepost.retention import is_expired
-from milepost.run.handover import settled
-from milepost.run.manifest import MANAGER_KEEPER, MANIFEST, Manifest, read_manifest, set_aside, write_manifest
+from milepost.run.handover import set_aside, settled
+from milepost.run.manifest import MANAGER_KEEPER, Manifest, read_manifest, write_manifest
 from milepost.run.place import Place
 from milepost.run.progress import Loaded
 from milepost.run.recovery import open_journal, recover
 from milepost.run.reentry import calls_under_way
 from milepost.run.writer import RunWriter
-from milepost.stores import RunFiles
-from milepost.stores.segments import keep_copy
+from milepost.stores import MANIFEST, RunStore
 
 log = logging.getLogger(__name__)
 
-_Key = tuple[int, int, int]
+_Key = Hashable
 
 
 class _Registry:
@@ -32,7 +32,7 @@ class _Registry:
     def __init__(self) -> None:
         self.mutex = threading.RLock()
         self.writers: weakref.WeakValueDictionary[_Key, RunWriter] = weakref.WeakValueDictionary()
-        self.stores: set[RunFiles] = set()  # also those whose writer is being collected: a fork must let go of them
+        self.stores: set[RunStore] = set()  # also those whose writer is being collected: a fork must let go of them
 
 
 _registry = _Registry()
@@ -68,7 +68,7 @@ def open_writer(
         key = _key(store)
         writer = _registry.writers.get(key)
         if writer is not None and not writer.closed:
-            store.folder.close()
+            store.close(clean=False)
             writer.users.add(user)
             return writer
         try:
@@ -99,12 +99,12 @@ def running_writer(place: Place) -> RunWriter | None:
     store = place.existing()
     if store is None:
         return None
-    with store.folder, _registry.mutex:
+    with store, _registry.mutex:
         writer = _registry.writers.get(_key(store))
     return writer if writer is not None and not writer.closed else None
 
 
-def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | None) -> RunWriter:
+def _begin(store: RunStore, place: Place, clock: Clock, ttl_seconds: float | None) -> RunWriter:
     manifest = settled(store, manifest_or_none(store))
     if manifest is not None and manifest.keeper != MANAGER_KEEPER:
         raise ForeignRun(
@@ -126,33 +126,33 @@ def _begin(store: RunFiles, place: Place, clock: Clock, ttl_seconds: float | Non
     return writer
 
 
-def _recovered(store: RunFiles, place: Place, clock: Clock, manifest: Manifest | None) -> tuple[Manifest, Loaded]:
+def _recovered(store: RunStore, place: Place, clock: Clock, manifest: Manifest | None) -> tuple[Manifest, Loaded]:
     """Recover the run that the manifest names, or give the one that is found its manifest."""
     if manifest is not None:
         return manifest, recover(store, manifest.run, known=True)[1]
-    run, loaded = recover(store, store.folder.files.token(), known=False)
+    run, loaded = recover(store, store.token(), known=False)
     manifest = Manifest(run, place.phase, clock.now())
     write_manifest(store, manifest)
     return manifest, loaded
 
 
-def registered(store: RunFiles) -> None:
+def registered(store: RunStore) -> None:
     """Have a forked child let go of *store*, and this process close it when nobody uses it any more."""
     _registry.stores.add(store)
 
 
-def forget(store: RunFiles) -> None:
+def forget(store: RunStore) -> None:
     """Know that *store* was closed."""
     _registry.stores.discard(store)
 
 
-def manifest_or_none(store: RunFiles) -> Manifest | None:
+def manifest_or_none(store: RunStore) -> Manifest | None:
     """Return the manifest; a damaged one is kept as *.quarantine, and the journal tells what it said."""
     try:
         return read_manifest(store)
     except CorruptDocument as error:
         log.error("%s It is kept as *.quarantine and written anew from the journal.", error)  # noqa: TRY400
-        keep_copy(store.folder, MANIFEST)
+        store.keep_copy(MANIFEST)
         return None
 
 
@@ -170,11 +170,11 @@ def _adopt(writer: RunWriter, loaded: Loaded) -> None:
         writer.adopt(state, progress.iteration, metadata, in_file=progress.in_file)
 
 
-def _key(store: RunFiles) -> _Key:
-    return id(store.folder.files), *store.folder.identity()
+def _key(store: RunStore) -> _Key:
+    return store.identity()
 
 
-def _close_quietly(store: RunFiles, mutex: threading.RLock, pid: int) -> None:
+def _close_quietly(store: RunStore, mutex: threading.RLock, pid: int) -> None:
     """Close what nobody uses any more, also at the interpreter's end; only the process that opened it may."""
     if pid != os.getpid():
         _registry.stores.discard(store)

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock
 from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable
-from milepost.fs import TEMPORARY_SUFFIX, current
+from milepost.fs import TEMPORARY_SUFFIX
 from milepost.records import Kind, is_kind
 from milepost.run.handover import is_empty, settled
-from milepost.run.manifest import MAKING, MANAGER_KEEPER, MANIFEST, PHASE_KEEPER, RUNS, Manifest, read_manifest
-from milepost.run.place import Place
+from milepost.run.manifest import MAKING, MANAGER_KEEPER, PHASE_KEEPER, Manifest, read_manifest
+from milepost.run.place import Place, Where, location_of
 from milepost.run.progress import Entry, Loaded
 from milepost.run.session import DIGESTS, RECEIPT, REFUSED
 from milepost.run.shared import manifest_or_none
-from milepost.stores import RunFiles
+from milepost.stores import MANIFEST, RUNS, RunStore, Spot
 from milepost.stores.lock import LOCK_NAME
 
 SEALED = (REFUSED, DIGESTS, RECEIPT)
@@ -38,23 +37,23 @@ class Subject:
     """
 
     phase: str
-    store: RunFiles
+    store: RunStore
     manifest: Manifest | None
     keeper: str | None
     folder: str | None = None
 
     @property
-    def path(self) -> Path:
-        """The run's folder, for messages."""
-        return self.store.folder.path
+    def path(self) -> Spot:
+        """Where the run is, for messages."""
+        return self.store.path
 
 
 @contextmanager
-def looked_at(root: Path, phase: str, run: str | None = None) -> Iterator[Subject]:
+def looked_at(root: Where, phase: str, run: str | None = None) -> Iterator[Subject]:
     """Open a run for reading in the block: no lock is taken and nothing changes.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         run: The id of a run that was set aside, or its folder's name below ``runs/``; None for the phase's own.
 
@@ -63,7 +62,7 @@ def looked_at(root: Path, phase: str, run: str | None = None) -> Iterator[Subjec
         NotDecodable: Its manifest is of a newer format.
         StorageError: The medium refused.
     """
-    place = Place(current(), root, phase)
+    place = Place(location_of(root), phase)
     store = place.existing()
     if store is None:
         raise InvalidArgument(f"{place.path}: there is no such phase.")
@@ -79,31 +78,31 @@ def looked_at(root: Path, phase: str, run: str | None = None) -> Iterator[Subjec
         store.close()
 
 
-def runs_aside(store: RunFiles) -> list[str]:
+def runs_aside(store: RunStore) -> list[str]:
     """Return the names of the folders of runs that were set aside, sorted; none that comes, goes or is half made."""
-    if not store.folder.has(RUNS):
+    named = store.runs()
+    if not named:
         return []
     manifest = None
     with suppress(CorruptDocument):
         manifest = read_manifest(store)
     coming = manifest.successor if manifest is not None else None
     found = []
-    with store.folder.child(RUNS) as runs:
-        for name in runs.names():
-            with suppress(FileNotFoundError, CorruptDocument), runs.child(name) as one:
-                own = read_manifest(RunFiles(one))
-                if name == coming or is_empty(one) or (own is not None and own.stage == MAKING):
-                    continue
-            found.append(name)
+    for name in named:
+        with suppress(FileNotFoundError, CorruptDocument), store.run(name) as one:
+            own = read_manifest(one)
+            if name == coming or is_empty(one) or (own is not None and own.stage == MAKING):
+                continue
+        found.append(name)
     return found
 
 
 @contextmanager
-def held(root: Path, phase: str, clock: Clock, *, make: bool = False) -> Iterator[Subject]:
+def held(root: Where, phase: str, clock: Clock, *, make: bool = False) -> Iterator[Subject]:
     """Open a phase's folder for changing it in the block: locked, with what a killed process began finished.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         clock: The clock that the lock's note tells.
         make: Make the folder where it is missing.
@@ -113,7 +112,7 @@ def held(root: Path, phase: str, clock: Clock, *, make: bool = False) -> Iterato
         RunLocked: A process writes this phase.
         StorageError: The medium refused.
     """
-    place = Place(current(), root, phase)
+    place = Place(location_of(root), phase)
     store = place.made() if make else place.folder()
     if store is None:
         raise InvalidArgument(f"{place.path}: there is no such phase.")
@@ -127,7 +126,7 @@ def held(root: Path, phase: str, clock: Clock, *, make: bool = False) -> Iterato
         store.close()
 
 
-def _is_of_ours(store: RunFiles) -> bool:
+def _is_of_ours(store: RunStore) -> bool:
     """Tell whether a folder may be a phase's: no lock is put into a stranger's."""
     names = store.names()
     return keeper_by_names(names) is not None or not {LOCK_NAME, RUNS, MANIFEST}.isdisjoint(names)
@@ -173,7 +172,7 @@ def stored_value(data: bytes | memoryview) -> object:
     return form
 
 
-def _subject(phase: str, store: RunFiles, folder: str | None = None) -> Subject:
+def _subject(phase: str, store: RunStore, folder: str | None = None) -> Subject:
     manifest = None
     with suppress(CorruptDocument):  # what it said shows in the journal and the checkpoints as well
         manifest = read_manifest(store)
@@ -185,7 +184,7 @@ def _subject(phase: str, store: RunFiles, folder: str | None = None) -> Subject:
     return Subject(phase, store, None, keeper, folder)
 
 
-def _has_records_of_a_phase(store: RunFiles) -> bool:
+def _has_records_of_a_phase(store: RunStore) -> bool:
     found: set[bool] = set()
 
     def look(_: int, lines: list[bytes]) -> None:
@@ -200,7 +199,7 @@ def _aside(place: Place, run: str, own: Manifest | None) -> Subject | None:
     """Open the run that was set aside as *run*; None if it is the phase's *own*."""
     store = place.folder()
     assert store is not None, "it was there a moment ago"
-    with store.folder as folder:
+    with store:
         named = runs_aside(store)
         names = [run] if run in named else [name for name in named if name.startswith(f"{run}-")]
         if run not in names and own is not None and own.run == run:
@@ -208,5 +207,4 @@ def _aside(place: Place, run: str, own: Manifest | None) -> Subject | None:
         if not names:
             known = ", ".join(named) or "none"
             raise InvalidArgument(f"{place.path}: there is no run {run!r}; set aside are: {known}.")
-        with folder.child(RUNS) as runs:
-            return _subject(place.phase, RunFiles(runs.child(names[-1])), names[-1])
+        return _subject(place.phase, store.run(names[-1]), names[-1])

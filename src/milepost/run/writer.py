@@ -20,11 +20,12 @@ from milepost.errors import DiskFull, ForeignCheckpoint, MilepostError, Reentere
 from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
-from milepost.run.manifest import MANIFEST, Manifest, remove_set_aside
+from milepost.run.handover import remove_set_aside
+from milepost.run.manifest import Manifest
 from milepost.run.progress import RESET_START, Entry, Loaded, Mark
 from milepost.run.recovery import open_journal, recover
 from milepost.run.reentry import calls_under_way
-from milepost.stores import RunFiles
+from milepost.stores import MANIFEST, RunStore
 from milepost.stores.segments import QUARANTINE_SUFFIX
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,11 @@ class RunWriter:
     """Saves states: as checkpoints, or as changes in the journal. Durable when a call returns."""
 
     def __init__(
-        self, store: RunFiles, clock: Clock, manifest: Manifest, journal: Journal, loaded: Loaded, opened_at: Mark
+        self, store: RunStore, clock: Clock, manifest: Manifest, journal: Journal, loaded: Loaded, opened_at: Mark
     ) -> None:
         """Go on from what was *loaded*; *store* is locked, *journal* open, *opened_at* what was found on opening."""
         self.store = store
-        self.path = store.folder.path
+        self.path = store.path
         self.opened_at = opened_at
         self.users: weakref.WeakSet[object] = weakref.WeakSet()
         self.closed = False
@@ -86,7 +87,7 @@ class RunWriter:
             change = difference(self._state, state) if self._state is not None else {}
             if to_file and self._in_file and change is None and not self.store.poisoned and self._stands():
                 self._journal_change({}, iteration, metadata, ttl_seconds)
-                return self.path / self._entries[0].name
+                return self.store.document_path(self._entries[0].name)
             if to_file or self._state is None or self.store.poisoned:
                 path = self._write_checkpoint(iteration, state, metadata)
                 self._retain(most, ttl_seconds)
@@ -251,7 +252,7 @@ class RunWriter:
         except StorageError as error:
             log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
         log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, size)
-        return self.path / name
+        return self.store.document_path(name)
 
     def _stands(self) -> bool:
         """Tell whether the newest checkpoint is still there: somebody may have deleted it beside us."""

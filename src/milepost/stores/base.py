@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
 
+from milepost.clock import Clock
 from milepost.errors import DamageError
 from milepost.fs import Content
 from milepost.records import Position, Record, Totals
@@ -80,8 +82,41 @@ class JournalReading:
         self.lines: list[Lines] = []
 
 
+class Spot(str):
+    """Where something is kept, for messages: a path or the URL of a store, with names put behind it by ``/``."""
+
+    __slots__ = ()
+
+    def __truediv__(self, name: str) -> Spot:
+        """Return the place of *name* in here."""
+        return Spot(f"{self.rstrip('/')}/{name}")
+
+
+class Holder(NamedTuple):
+    """Who writes a run: *host*, *pid*, and *since* when, in seconds since 1970-01-01 UTC."""
+
+    host: str
+    pid: int
+    since: float
+
+
+class Glance(NamedTuple):
+    """What the newest watermark says: its *position* and *totals*, and the intact *lines* behind it."""
+
+    position: Position
+    totals: Totals
+    lines: list[bytes]
+
+
 class RunStore(Protocol):
-    """One run's journal and documents. One process at a time writes; any number read."""
+    """One run's journal and documents, and the runs of the phase that were set aside.
+
+    One process at a time writes; any number read. *path* says where it is.
+    """
+
+    path: Spot
+
+    # --- reading: takes no lock, changes nothing
 
     def read_journal(self, visit: Visit | None = None) -> JournalReading | None:
         """Read the journal as it stands, changing nothing; None if there is none.
@@ -104,6 +139,93 @@ class RunStore(Protocol):
             CorruptJournal: It is not any more what was written.
             StoreUnavailable: The medium refused.
         """
+
+    def glance(self) -> Glance | None:
+        """Return what the newest watermark says, without a look at what is before it; None if none tells totals.
+
+        Nothing is vouched for: this is for looking at progress, never for going on from it.
+        """
+
+    def holder(self) -> Holder | None:
+        """Return who writes this run now, or None. No writer is hindered by it."""
+
+    def read(self, name: str, most: int | None = None, *, group_may_write: bool = False) -> bytes:
+        """Return a document's bytes, or its first *most* of them.
+
+        Raises:
+            FileNotFoundError: There is none.
+            UnsafeStore: Others may write it.
+        """
+
+    def names(self, prefix: str = "") -> list[str]:
+        """List the documents and journal files whose names start with *prefix*, sorted."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a document or journal file of that name."""
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a document or journal file takes.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+
+    def stamp(self, name: str) -> Hashable:
+        """Return what tells one writing of a document from the next, by one look; None if there is none."""
+
+    def identity(self) -> Hashable:
+        """Return what two objects have in common if and only if they are of one run's place."""
+
+    def token(self) -> str:
+        """Return a random name: for a run's id, or for what comes once."""
+
+    def settle(self) -> None:
+        """Make durable what was read, so that nobody acts on what a power cut takes back."""
+
+    # --- the runs below ``runs/``
+
+    def runs(self) -> list[str]:
+        """Return the names of all runs that stand below this one, sorted."""
+
+    def run(self, name: str, *, create: bool = False) -> Self:
+        """Open a run below this one; made where it is missing, if it may be.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+
+    def remove_run(self, name: str) -> None:
+        """Delete a run below this one: its manifest last, so that what a crash leaves is still known for a run."""
+
+    # --- writing: one process, behind the lock
+
+    def lock(self, clock: Clock, *, allow_network_filesystem: bool = False) -> None:
+        """Become the writer, and sweep what a killed writer left half made.
+
+        Raises:
+            RunLocked: Another process is the writer.
+            UnsafeStore: The place cannot keep the promise of a lock.
+        """
+
+    def recover(
+        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+    ) -> JournalReading:
+        """Bring the journal into a state that can be appended to, and return what it proves.
+
+        Args:
+            run: The run's id, which seeds the chain of a new journal.
+            known: Whether the run is certainly this one, so that a journal of another run is damage.
+            visit: Is shown every proven line, in order, once.
+            refuse_damage: Touch nothing if acknowledged records are lost or altered.
+
+        Raises:
+            DamageError: They are, and *refuse_damage* was asked for.
+            StorageError: The medium refused.
+        """
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a write to the journal failed, so that only `restart_journal` helps."""
 
     def append(
         self, records: Sequence[Record], *, expected: int, durability: Durability = Durability.POWER
@@ -149,18 +271,26 @@ class RunStore(Protocol):
             FileExistsError: The name is taken.
         """
 
-    def read(self, name: str) -> bytes:
-        """Return a document's bytes.
-
-        Raises:
-            FileNotFoundError: There is none.
-        """
-
     def replace(self, name: str, data: Content) -> None:
         """Write a document durably, whether or not it was there. The writer's lock is the expected version."""
 
-    def names(self, prefix: str) -> Sequence[str]:
-        """List the documents whose names start with *prefix*."""
-
     def delete(self, names: Sequence[str], *, durable: bool) -> None:
-        """Delete documents; a missing one is no error."""
+        """Delete documents and journal files; a missing one is no error."""
+
+    def keep_copy(self, name: str) -> None:
+        """Keep a damaged document or journal file whole under a second name that ends in ``.quarantine``."""
+
+    def document_path(self, name: str) -> Path:
+        """Return what names a document for callers: its path, or its key where there are no paths."""
+
+    def close_journal(self, *, clean: bool = True) -> None:
+        """Let go of the journal; a clean close states its end."""
+
+    def close(self, *, clean: bool = True) -> None:
+        """Let go of everything, the lock last; what is not *clean* writes nothing: a fork's child asks."""
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""

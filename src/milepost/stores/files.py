@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Self
 
 from milepost.clock import Clock
 from milepost.errors import DurabilityUnknown, Fenced, LostRecords, StorageError, StoreUnavailable
-from milepost.fs import TEMPORARY_SUFFIX, Content
+from milepost.fs import TEMPORARY_SUFFIX
 from milepost.records import Position, Record, Totals, encode_lines, start_of
 from milepost.stores.appender import Appender
-from milepost.stores.base import Damaged, Durability, JournalReading, Visit
+from milepost.stores.base import Damaged, Durability, Glance, Holder, JournalReading, Visit
+from milepost.stores.documents import FolderDocuments
 from milepost.stores.folder import Folder
+from milepost.stores.glance import glance
 from milepost.stores.lines import LineReader
-from milepost.stores.lock import WriterLock
+from milepost.stores.lock import WriterLock, holder_of
 from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
 from milepost.stores.segments import cut_tail, keep_copy, read_segments, segment_name, segment_numbers
 
@@ -22,12 +25,12 @@ SEGMENT_BYTES = 32 * 1024 * 1024
 _MOST_UNSEEN_BYTES = 64 * 1024
 
 
-class RunFiles:
+class RunFiles(FolderDocuments):
     """A run kept in a folder. See `RunStore` for what each verb promises."""
 
     def __init__(self, folder: Folder, *, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Work in an open *folder*; the journal goes on in a next file once one holds *segment_bytes*."""
-        self.folder = folder
+        super().__init__(folder)
         self._segment_bytes = segment_bytes
         self._lock: WriterLock | None = None
         self._appender: Appender | None = None
@@ -49,17 +52,13 @@ class RunFiles:
         """Return the line of a record that was read or appended here, checked again."""
         return self._lines.read(sequence)
 
-    def read(self, name: str, *, group_may_write: bool = False) -> bytes:
-        """Return a document's bytes."""
-        return self.folder.read(name, group_may_write=group_may_write)
+    def glance(self) -> Glance | None:
+        """Return what the newest watermark says."""
+        return glance(self.folder)
 
-    def names(self, prefix: str = "") -> list[str]:
-        """List the documents, sorted."""
-        return [name for name in self.folder.names() if name.startswith(prefix)]
-
-    def has(self, name: str) -> bool:
-        """Tell whether there is a document or anything else of that name."""
-        return self.folder.has(name)
+    def holder(self) -> Holder | None:
+        """Return who holds the lock; it is not touched."""
+        return holder_of(self.folder)
 
     # --- writing: one process, behind the lock
 
@@ -171,21 +170,6 @@ class RunFiles:
         """Leave a note, not synced, that checkpoint *number* exists."""
         self._open_end().note_checkpoint(number)
 
-    def create(self, name: str, data: bytes) -> None:
-        """Write a document durably under a free name."""
-        self.folder.put(name, data, replace=False)
-
-    def replace(self, name: str, data: Content) -> None:
-        """Write a document durably, whether or not it was there."""
-        self.folder.put(name, data, replace=True)
-
-    def delete(self, names: Sequence[str], *, durable: bool) -> None:
-        """Delete documents; a missing one is no error."""
-        for name in names:
-            self.folder.remove(name)
-        if durable and names:
-            self.folder.sync()
-
     def close_journal(self, *, clean: bool = True) -> None:
         """Let go of the journal; a clean close cuts its padding and states its end."""
         if self._appender is not None:
@@ -204,6 +188,14 @@ class RunFiles:
                     lock, self._lock = self._lock, None
                     lock.release()
                 self.folder.close()
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
     # --- inside
 

@@ -6,20 +6,13 @@ from typing import NamedTuple
 
 from milepost.fs import read_all
 from milepost.records import Position, Totals, follow_all
+from milepost.stores.base import Glance
 from milepost.stores.folder import Folder
 from milepost.stores.segment import HEAD_BYTES, SLOT_OFFSETS, parse_head, read_mark
 from milepost.stores.segments import segment_name, segment_numbers
 from milepost.stores.translate import translated
 
 _MOST_BYTES = 64 * 1024 * 1024
-
-
-class Glance(NamedTuple):
-    """What the newest watermark says: its *position* and *totals*, and the intact *lines* behind it."""
-
-    position: Position
-    totals: Totals
-    lines: list[bytes]
 
 
 class _Told(NamedTuple):

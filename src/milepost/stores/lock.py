@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import NamedTuple
 
 from milepost.clock import Clock
 from milepost.errors import RunLocked, StorageError, UnsafeStore
 from milepost.fs import read_all, write_all
 from milepost.records import seal, unseal
+from milepost.stores.base import Holder
 from milepost.stores.folder import Folder
 from milepost.stores.translate import translated
 
@@ -21,14 +21,6 @@ _UNSOUND = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.rclone"}
 )
 """Filesystems where a lock taken on one machine may not be seen on another, or a sync may not reach the medium."""
-
-
-class Holder(NamedTuple):
-    """Who holds a lock: *host*, *pid*, and *since* when, in seconds since 1970-01-01 UTC."""
-
-    host: str
-    pid: int
-    since: float
 
 
 def holder_of(folder: Folder) -> Holder | None:

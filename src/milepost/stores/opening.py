@@ -79,8 +79,8 @@ def _factory(scheme: str | None) -> Callable[[str], Store]:
             factory: Callable[[str], Store] = offered.load()
             return factory
     raise InvalidArgument(
-        f"store {scheme}:…: there is no store of this kind. Known are a path, file:, memory:, sqlite:, postgresql:, s3:, "
-        "gs: and az:."
+        f"store {scheme}:…: there is no store of this kind. Known are a path, file:, memory:, sqlite:, postgresql:, "
+        "s3:, gs: and az:."
     )
 
 
@@ -88,7 +88,11 @@ def redacted(url: str) -> str:
     """Return *url* without its password, user name and query, which may hold secrets."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if host or url.startswith(f"{parts.scheme}://") else url.partition("?")[0]
+    return (
+        f"{parts.scheme}://{host}{parts.path}"
+        if host or url.startswith(f"{parts.scheme}://")
+        else url.partition("?")[0]
+    )
 
 
 def _after_fork_in_child() -> None:

@@ -88,7 +88,7 @@ class Store(Protocol):
         """Delete documents; a missing one is no error."""
 
     def append(self, journal: str, first: int, lines: Sequence[bytes]) -> None:
-        """Write *lines* under the numbers *first*, *first* + 1, …: all of them or none; a taken number is never written.
+        """Write *lines* under the numbers *first*, *first* + 1, …: all of them or none, and none that is taken.
 
         Numbers without gaps are the caller's care: a store need not look whether *first* - 1 is there.
 
@@ -114,7 +114,7 @@ class Store(Protocol):
         """
 
     def trim(self, journal: str, upto: int, keep: Sequence[int] = ()) -> None:
-        """Forget the lines up to number *upto* but those in *keep*, whose numbers stay taken. May be partly done on error.
+        """Forget the lines up to number *upto* but those in *keep*, whose numbers stay taken; partly done on error.
 
         Lines that were appended together with one in *keep* may stay, too.
         """

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,12 +16,13 @@ from milepost.errors import InvalidArgument
 from milepost.records import Kind, Position, Record, decode_line, is_kind
 from milepost.run import load_current
 from milepost.run.handover import staged, sweep, take_over
-from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, RUNS, Manifest, Origin, write_manifest
+from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, Manifest, Origin, write_manifest
+from milepost.run.place import Where
 from milepost.run.session import DIGESTS
 from milepost.run.subject import Subject, entry_named, held, looked_at, stored_value
-from milepost.stores import RunFiles
+from milepost.stores import RunStore
 
-Fill = Callable[[RunFiles, Manifest, Clock], int]
+Fill = Callable[[RunStore, Manifest, Clock], int]
 
 
 class Point(NamedTuple):
@@ -46,7 +46,7 @@ class Forked:
 
 
 def fork(
-    root: Path,
+    root: Where,
     phase: str,
     *,
     checkpoint_name: str | None = None,
@@ -63,7 +63,7 @@ def fork(
     ``runs/``.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         checkpoint_name: A checkpoint's file or iteration; for a run of a `CheckpointManager`.
         item: The key of an item: all before its first result is kept, and it runs again with all that came later.
@@ -97,15 +97,15 @@ def fork(
 def _forked(subject: Subject, origin: Origin, fill: Fill, clock: Clock) -> Forked:
     """Make the fork and let it take its place."""
     keeper = PHASE_KEEPER if origin.checkpoint is None else MANAGER_KEEPER
-    run = subject.store.folder.files.token()
+    run = subject.store.token()
     manifest = Manifest(run, subject.phase, clock.now(), keeper=keeper, origin=origin)
     old = subject.manifest or named(subject, origin.run, clock)
     with staged(subject.store, manifest) as (folder, store):
         store.recover(run, known=True)
         records = fill(store, manifest, clock)
-    before = set(_folders(subject.store))
+    before = set(subject.store.runs())
     take_over(subject.store, old, folder)
-    (aside,) = set(_folders(subject.store)) - before or {old.run}
+    (aside,) = set(subject.store.runs()) - before or {old.run}
     return Forked(subject.phase, run, origin._asdict(), records, aside)
 
 
@@ -152,7 +152,7 @@ def _point_of(subject: Subject, point: Point) -> tuple[Origin, Fill]:
     return Origin(reading.run or "", kept, item=point.item), lambda store, _, __: _keep(source, store, kept)
 
 
-def _keep(source: RunFiles, store: RunFiles, count: int) -> int:
+def _keep(source: RunStore, store: RunStore, count: int) -> int:
     """Append the first *count* records of *source* as they are; their chain becomes the new run's."""
     digests = source.read(DIGESTS) if source.has(DIGESTS) else None
 
@@ -198,7 +198,7 @@ def _of_checkpoint(subject: Subject, name: str) -> tuple[Origin, Fill]:
     entry = entry_named(subject, load_current(subject.store, stored_value), name)
     head, metadata, state = stored_parts(entry.name, subject.store.read(entry.name, group_may_write=True))
 
-    def fill(store: RunFiles, manifest: Manifest, clock: Clock) -> int:
+    def fill(store: RunStore, manifest: Manifest, clock: Clock) -> int:
         opened = Record(Kind.OPENED, clock.now(), 1)  # fresh, so that no age makes the fork expire at once
         position = store.append([opened], expected=0)
         _write(store, manifest, head, position, metadata, state, entry.name)
@@ -210,7 +210,7 @@ def _of_checkpoint(subject: Subject, name: str) -> tuple[Origin, Fill]:
 
 
 def _write(
-    store: RunFiles, manifest: Manifest, head: Head, position: Position, metadata: bytes, state: bytes, name: str
+    store: RunStore, manifest: Manifest, head: Head, position: Position, metadata: bytes, state: bytes, name: str
 ) -> None:
     """Write the checkpoint as the first one of its new run; then note it, so that its loss would be noticed."""
     first = head._replace(phase=manifest.phase, number=1, run=manifest.run, position=position)
@@ -222,14 +222,7 @@ def _write(
 
 def named(subject: Subject, run: str, clock: Clock) -> Manifest:
     """Give a run that has no manifest one, so that it can be set aside whole: the old manager's have none."""
-    run = run or subject.store.folder.files.token()
+    run = run or subject.store.token()
     manifest = Manifest(run, subject.phase, clock.now(), keeper=subject.keeper or MANAGER_KEEPER)
     write_manifest(subject.store, manifest)
     return manifest
-
-
-def _folders(store: RunFiles) -> list[str]:
-    if RUNS not in store.folder.names():
-        return []
-    with store.folder.child(RUNS) as runs:
-        return runs.names()

@@ -13,8 +13,9 @@ from milepost.errors import InvalidArgument, StoreUnavailable
 from milepost.records import Position, start_of
 from milepost.run import load_current
 from milepost.run.manifest import MANAGER_KEEPER
+from milepost.run.place import Where
 from milepost.run.subject import Subject, looked_at, runs_aside, stored_value
-from milepost.stores import JournalReading, RunFiles, write_durably
+from milepost.stores import JournalReading, RunStore, write_durably
 from milepost.upkeep import archive
 from milepost.upkeep.archive import JOURNAL, RUN, RunFacts
 
@@ -39,7 +40,7 @@ class Packed(NamedTuple):
 
 
 def export_runs(
-    root: Path, phases: Sequence[str], target: Path, *, with_runs: bool = False, clock: Clock | None = None
+    root: Where, phases: Sequence[str], target: Path, *, with_runs: bool = False, clock: Clock | None = None
 ) -> list[Packed]:
     """Write the runs of *phases* into an archive that `import_runs` reads anywhere; return what is in it.
 
@@ -47,7 +48,7 @@ def export_runs(
     run was looked at.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phases: The phases' names.
         target: The file; compressed where its name ends in ``gz``. What stood there is replaced.
         with_runs: Take along runs that were set aside.
@@ -75,7 +76,7 @@ def export_runs(
     raise AssertionError("the last look raises or returns")
 
 
-def _folders(root: Path, phase: str, *, with_runs: bool) -> list[str | None]:
+def _folders(root: Where, phase: str, *, with_runs: bool) -> list[str | None]:
     with looked_at(root, phase) as subject:
         if subject.keeper is None:
             raise InvalidArgument(f"{subject.path}: there is no run in this folder.")
@@ -83,7 +84,7 @@ def _folders(root: Path, phase: str, *, with_runs: bool) -> list[str | None]:
     return [None, *aside]
 
 
-def _pieces(root: Path, runs: list[tuple[str, str | None]], packed: list[Packed], clock: Clock) -> Iterator[bytes]:
+def _pieces(root: Where, runs: list[tuple[str, str | None]], packed: list[Packed], clock: Clock) -> Iterator[bytes]:
     digests: dict[str, tuple[int, str]] = {}
     yield from _member(archive.HEADER, archive.header(), digests)
     for number, (phase, folder) in enumerate(runs):
@@ -146,7 +147,7 @@ def _facts(subject: Subject, reading: JournalReading | None, clock: Clock) -> Ru
 
 
 def _journal(
-    store: RunFiles, name: str, reading: JournalReading, digests: dict[str, tuple[int, str]]
+    store: RunStore, name: str, reading: JournalReading, digests: dict[str, tuple[int, str]]
 ) -> Iterator[bytes]:
     """Yield the journal as plain lines: what was read at first and not what a job has added since."""
     size = sum(file.offsets[-1] - file.offsets[0] for file in reading.lines)
@@ -180,5 +181,5 @@ def _compressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _moved_on(store: RunFiles) -> _MovedOn:
-    return _MovedOn(f"{store.folder.path}: it changed while it was read; run the same command again.")
+def _moved_on(store: RunStore) -> _MovedOn:
+    return _MovedOn(f"{store.path}: it changed while it was read; run the same command again.")

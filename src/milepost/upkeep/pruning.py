@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from milepost.clock import Clock, SystemClock
@@ -14,11 +13,11 @@ from milepost.retention import ALWAYS_KEPT, Kept, surplus
 from milepost.run import load_current
 from milepost.run.handover import clear as clear_all
 from milepost.run.handover import half_made
-from milepost.run.manifest import MANAGER_KEEPER, RUNS, Manifest, read_manifest, remove_run
+from milepost.run.manifest import MANAGER_KEEPER, Manifest, read_manifest
+from milepost.run.place import Where
 from milepost.run.subject import Subject, held, looked_at, runs_aside, stored_value
-from milepost.stores import RunFiles
+from milepost.stores import RUNS, RunStore
 from milepost.stores.segments import QUARANTINE_SUFFIX
-from milepost.stores.translate import translated
 
 _SECONDS_PER_HOUR = 3600
 
@@ -44,7 +43,7 @@ class Limits(NamedTuple):
     most_checkpoints: int | None = None
 
 
-def prunable(root: Path, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
+def prunable(root: Where, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
     """Return what `prune` would remove; changes nothing.
 
     Raises:
@@ -60,13 +59,13 @@ def prunable(root: Path, phase: str, limits: Limits, clock: Clock | None = None)
         return _going(subject, limits, clock or SystemClock())
 
 
-def prune(root: Path, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
+def prune(root: Where, phase: str, limits: Limits, clock: Clock | None = None) -> list[Pruned]:
     """Remove runs that were set aside, quarantined bytes and surplus checkpoints; return what went.
 
     The phase's own run keeps its journal and its newest two checkpoints whatever is asked.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         limits: What stays.
         clock: The clock that tells ages.
@@ -83,21 +82,19 @@ def prune(root: Path, phase: str, limits: Limits, clock: Clock | None = None) ->
         going = _going(subject, limits, clock)
         for one in going:
             if one.kind == "run":
-                with store.folder.child(RUNS) as runs:
-                    remove_run(runs, one.name)
-                    runs.sync()
+                store.remove_run(one.name)
             else:
                 store.delete([one.name], durable=True)
         return going
 
 
-def clear(root: Path, phase: str, clock: Clock | None = None) -> int:
+def clear(root: Where, phase: str, clock: Clock | None = None) -> int:
     """Delete everything of a phase, runs that were set aside included; return how many bytes that were.
 
     Once it has begun, nothing of the phase is loaded any more; the next writer finishes what a kill broke off.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         clock: The clock that the lock's note tells.
 
@@ -127,16 +124,15 @@ def _going(subject: Subject, limits: Limits, clock: Clock) -> list[Pruned]:
     return going
 
 
-def _old_runs(store: RunFiles, seconds: float, keep: int, now: float) -> list[str]:
+def _old_runs(store: RunStore, seconds: float, keep: int, now: float) -> list[str]:
     """Return the folders of runs that are not among the newest *keep* and are older than *seconds*."""
     newest_first = sorted(((_newest(store, name), name) for name in runs_aside(store)), reverse=True)
     return [name for at, name in newest_first[keep:] if now - at > seconds]
 
 
-def _newest(store: RunFiles, name: str) -> float:
+def _newest(store: RunStore, name: str) -> float:
     """Return when a run had its newest record, in seconds since 1970-01-01 UTC."""
-    with store.folder.child(RUNS) as runs, runs.child(name) as folder:
-        run = RunFiles(folder)
+    with store.run(name) as run:
         reading = run.read_journal()
         if reading is not None and reading.last is not None:
             return decode_line(reading.last).time
@@ -146,15 +142,14 @@ def _newest(store: RunFiles, name: str) -> float:
         return 0.0
 
 
-def _size_of_run(store: RunFiles, name: str) -> int:
-    with store.folder.child(RUNS) as runs, runs.child(name) as folder:
-        return _size(RunFiles(folder))
+def _size_of_run(store: RunStore, name: str) -> int:
+    with store.run(name) as run:
+        return _size(run)
 
 
-def _size(store: RunFiles) -> int:
+def _size(store: RunStore) -> int:
     return sum(_size_of_file(store, name) for name in store.names() if name != RUNS)
 
 
-def _size_of_file(store: RunFiles, name: str) -> int:
-    with translated(store.folder.path / name, "look at the file"):
-        return store.folder.files.stat_name(store.folder.handle, name).size
+def _size_of_file(store: RunStore, name: str) -> int:
+    return store.size(name)

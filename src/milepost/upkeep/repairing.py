@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import orjson
 
@@ -11,16 +10,15 @@ from milepost import codec
 from milepost.checkpoint import decode, is_checkpoint_name
 from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptCheckpoint, CorruptDocument, DamageError, NotDecodable
-from milepost.fs import current
 from milepost.records import unseal
 from milepost.run import Place, RunWriter, load_current
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, read_manifest, write_manifest
+from milepost.run.manifest import PHASE_KEEPER, Manifest, read_manifest, write_manifest
+from milepost.run.place import Where, location_of
 from milepost.run.recovery import open_journal, recover
 from milepost.run.session import FolderSession
 from milepost.run.subject import SEALED, Subject, held, looked_at, stored_value
-from milepost.stores import Durability, RunFiles
-from milepost.stores.segments import keep_copy
+from milepost.stores import MANIFEST, Durability, RunStore
 
 
 @dataclass(slots=True)
@@ -37,14 +35,14 @@ class Repair:
         return bool(self.actions)
 
 
-def repair(root: Path, phase: str, *, really: bool, clock: Clock | None = None) -> Repair:
+def repair(root: Where, phase: str, *, really: bool, clock: Clock | None = None) -> Repair:
     """Say what is damaged in the run of *phase*, and if *really* so, bring it into order.
 
     Nothing is lost by it that could still be proven: originals are kept as ``*.quarantine`` beside the run, the
     journal goes on behind its last proven record, and the newest state that can be proven becomes a checkpoint.
 
     Args:
-        root: The checkpoint folder.
+        root: The checkpoint folder or store.
         phase: The phase's name.
         really: Do it; otherwise nothing is changed.
         clock: The clock.
@@ -106,9 +104,9 @@ def _plan_checkpoints(subject: Subject, plan: Repair) -> None:
         plan.actions.append(f"go on with the newest state that can be proven: {reached}")
 
 
-def _salvage_items(root: Path, phase: str, clock: Clock) -> None:
+def _salvage_items(root: Where, phase: str, clock: Clock) -> None:
     """Let the recovery that a job with ``on_damage="salvage"`` would use do its work."""
-    session = FolderSession(Place(current(), root, phase), clock, Durability.POWER)
+    session = FolderSession(Place(location_of(root), phase), clock, Durability.POWER)
     try:
         session.recover(salvage=True)
     finally:
@@ -119,14 +117,14 @@ def _salvage_states(subject: Subject, clock: Clock) -> None:
     """Recover the journal, save the newest proven state as a checkpoint, then let go of what is damaged."""
     store = subject.store
     manifest = read_manifest(store)
-    token = store.folder.files.token()
+    token = store.token()
     run, loaded = recover(store, manifest.run if manifest else token, known=manifest is not None, decoded=stored_value)
     if manifest is None:  # the old manager's runs have none
         manifest = Manifest(run, subject.phase, clock.now())
         write_manifest(store, manifest)
     bad = list(_bad_checkpoints(store))
     for name in bad:
-        keep_copy(store.folder, name)
+        store.keep_copy(name)
     writer = RunWriter(store, clock, manifest, open_journal(store, clock, loaded), loaded, loaded.mark)
     progress = loaded.progress
     if progress is None:
@@ -136,22 +134,22 @@ def _salvage_states(subject: Subject, clock: Clock) -> None:
     writer.settle((progress.iteration, encode(progress.state), encode(progress.metadata)), bad)
 
 
-def _set_documents_aside(store: RunFiles) -> None:
+def _set_documents_aside(store: RunStore) -> None:
     for name in _bad_documents(store):
-        keep_copy(store.folder, name)
+        store.keep_copy(name)
         store.delete([name], durable=True)
 
 
 def _write_manifest(subject: Subject, clock: Clock) -> None:
     """Write a damaged manifest anew: the journal knows the run, its files who keeps it."""
     reading = subject.store.read_journal()
-    run = (reading.run if reading else None) or subject.store.folder.files.token()
-    keep_copy(subject.store.folder, MANIFEST)
+    run = (reading.run if reading else None) or subject.store.token()
+    subject.store.keep_copy(MANIFEST)
     keeper = subject.keeper or PHASE_KEEPER
     write_manifest(subject.store, Manifest(run, subject.phase, clock.now(), keeper=keeper))
 
 
-def _manifest_error(store: RunFiles) -> DamageError | None:
+def _manifest_error(store: RunStore) -> DamageError | None:
     try:
         read_manifest(store)
     except NotDecodable:
@@ -161,11 +159,11 @@ def _manifest_error(store: RunFiles) -> DamageError | None:
     return None
 
 
-def _bad_documents(store: RunFiles) -> list[str]:
+def _bad_documents(store: RunStore) -> list[str]:
     return [name for name in SEALED if store.has(name) and unseal(store.read(name).rstrip(b"\n")) is None]
 
 
-def _bad_checkpoints(store: RunFiles) -> dict[str, CorruptCheckpoint]:
+def _bad_checkpoints(store: RunStore) -> dict[str, CorruptCheckpoint]:
     """Return the errors of checkpoint files that are not what was written, by name."""
     bad = {}
     for name in store.names("checkpoint_"):

@@ -11,15 +11,14 @@ from typing import NamedTuple
 from milepost.checkpoint import decode
 from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptDocument, DamageError, InvalidArgument
-from milepost.fs import current
 from milepost.records import Position, Record, decode_line, encode_lines, follow_all, start_of
 from milepost.run import load
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, PHASE_KEEPER, Manifest, Origin
-from milepost.run.place import Place, folder_name
+from milepost.run.manifest import PHASE_KEEPER, Manifest, Origin
+from milepost.run.place import Place, Where, folder_name, location_of
 from milepost.run.subject import Subject, held, is_bare, keeper_by_names, looked_at, stored_value
-from milepost.stores import RunFiles
+from milepost.stores import MANIFEST, RunStore
 from milepost.upkeep import archive
 from milepost.upkeep.archive import JOURNAL, RUN, Member, RunFacts
 from milepost.upkeep.forking import named
@@ -47,7 +46,7 @@ class _Run:
 
 
 def import_runs(
-    path: Path, root: Path, *, name: str | None = None, replace: bool = False, clock: Clock | None = None
+    path: Path, root: Where, *, name: str | None = None, replace: bool = False, clock: Clock | None = None
 ) -> list[Imported]:
     """Bring the runs of an archive into a checkpoint folder; their jobs go on there as where they came from.
 
@@ -57,7 +56,7 @@ def import_runs(
 
     Args:
         path: The archive.
-        root: The checkpoint folder, made where it is missing.
+        root: The checkpoint folder or store, made where it is missing.
         name: The phase's name here, for an archive of one phase.
         replace: Set aside a run that is there already; otherwise its phase is refused.
         clock: The clock.
@@ -178,7 +177,7 @@ def _checked_name(phase: str) -> None:
 
 
 def _unpacked(
-    tape: Tape, runs: Sequence[RunFacts], there: set[int], root: Path, names: dict[str, str], clock: Clock
+    tape: Tape, runs: Sequence[RunFacts], there: set[int], root: Where, names: dict[str, str], clock: Clock
 ) -> list[Imported]:
     done: list[Imported] = []
     members = _members(tape, runs)
@@ -195,7 +194,7 @@ def _unpacked(
             continue
         with held(root, phase, clock, make=True) as subject:
             sweep(subject.store)
-            run = facts.run or subject.store.folder.files.token()
+            run = facts.run or subject.store.token()
             origin = Origin(**facts.origin) if facts.origin else None
             manifest = Manifest(run, phase, facts.created, keeper=facts.keeper, origin=origin)
             aside = facts.aside is not None
@@ -249,7 +248,7 @@ def _mine(members: _Peekable, number: int) -> _Members:
         members.forward()
 
 
-def _fill(tape: Tape, members: _Members, store: RunFiles, manifest: Manifest, facts: RunFacts) -> None:
+def _fill(tape: Tape, members: _Members, store: RunStore, manifest: Manifest, facts: RunFacts) -> None:
     """Write a run by the store's own verbs, and look whether it can be loaded."""
     position = store.recover(manifest.run, known=True).end
     for entry, member in members:
@@ -284,7 +283,7 @@ def _current(subject: Subject, clock: Clock) -> Manifest | None:
     return None
 
 
-def _is_there(root: Path, phase: str, facts: RunFacts) -> bool:
+def _is_there(root: Where, phase: str, facts: RunFacts) -> bool:
     """Tell whether the very run is there, as far as the archive has it: a killed import had come that far."""
     with suppress(InvalidArgument), looked_at(root, phase, facts.aside) as subject:
         if (
@@ -298,17 +297,17 @@ def _is_there(root: Path, phase: str, facts: RunFacts) -> bool:
     return False
 
 
-def _check_place(root: Path, phase: str, *, taken_is_fine: bool) -> None:
+def _check_place(root: Where, phase: str, *, taken_is_fine: bool) -> None:
     """Refuse a stranger's folder, and a phase that is there already unless that is fine.
 
     Raises:
         InvalidArgument: It is one of these.
     """
-    place = Place(current(), root, phase)
+    place = Place(location_of(root), phase)
     store = place.existing()
     if store is None:
         return
-    with store.folder:
+    with store:
         found = store.names()
     if is_bare(found):
         return

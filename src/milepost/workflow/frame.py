@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from milepost.clock import Clock
 from milepost.events import Listener
 from milepost.phase.settings import Settings, Within
-from milepost.run import root_of
+from milepost.run.place import Location, Where, location_for_job
 from milepost.workflow.calling import inputs_of, params_of
 from milepost.workflow.graph import Node
 
@@ -24,7 +22,7 @@ class Frame:
     """The settings of one run or plan of the workflow *name*."""
 
     name: str
-    root: Path
+    root: Location
     config: Any
     on_change: str
     durability: str
@@ -62,13 +60,13 @@ class Frame:
         return checked._replace(budget=node.budget, within=within)
 
 
-def store_of(declared: str | os.PathLike[str] | Callable[[Any], str | os.PathLike[str]], config: Any) -> Path:
-    """Return the folder of a workflow's runs: the one declared, or what a function of the config says.
+def store_of(declared: Where | Callable[[Any], Where], config: Any) -> Location:
+    """Return where a workflow's runs are kept: the one declared, or what a function of the config says.
 
     Raises:
         InvalidArgument: It names another kind of store.
     """
-    return root_of(declared(config) if callable(declared) else declared)
+    return location_for_job(declared(config) if callable(declared) else declared)
 
 
 def within_of(

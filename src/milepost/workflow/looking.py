@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from milepost.errors import CorruptDocument, InvalidArgument, NotDecodable, StaleState
-from milepost.fs import current
 from milepost.phase.changes import Description, described
 from milepost.phase.outputs import Output, output_digest, recorded_outputs
 from milepost.phase.receipts import has_receipt
@@ -17,7 +14,8 @@ from milepost.phase.work import Ambiguous
 from milepost.records import Record
 from milepost.run import Place
 from milepost.run.index import Index
-from milepost.run.manifest import MANIFEST, PHASE_KEEPER, read_manifest
+from milepost.run.manifest import PHASE_KEEPER, read_manifest
+from milepost.run.place import Location, names_of_phases
 from milepost.run.reading import ReadSession
 
 
@@ -31,7 +29,7 @@ class Look:
         self.index = session.index if session is not None else Index()
 
     @classmethod
-    def at(cls, root: Path, phase: str) -> Look:
+    def at(cls, root: Location, phase: str) -> Look:
         """Look at the run of *phase* below *root*.
 
         Raises:
@@ -40,7 +38,7 @@ class Look:
             StorageError: The medium refused.
         """
         try:
-            return cls(ReadSession.opened(Place(current(), root, phase)), phase)
+            return cls(ReadSession.opened(Place(root, phase)), phase)
         except InvalidArgument:
             return cls(None, phase)
 
@@ -148,22 +146,26 @@ def finished_digest(look: Look, phase: str) -> str:
     return str(look.output_digest)
 
 
-def strangers(root: Path, workflow: str, known: set[str]) -> list[str]:
+def strangers(root: Location, workflow: str, known: set[str]) -> list[str]:
     """Return the phases below *root* that were made by *workflow* and are not among the *known* ones, sorted.
 
     Raises:
         StorageError: The medium refused.
     """
     found = []
-    for path in sorted(root.iterdir()) if root.is_dir() else []:
-        if path.is_symlink() or not (path / MANIFEST).is_file():
-            continue
-        with suppress(CorruptDocument, NotDecodable, InvalidArgument):  # told by those who read that phase
-            store = Place(current(), root, unquote(path.name)).existing()
-            manifest = None
-            if store is not None:
-                with store.folder:
-                    manifest = read_manifest(store)
-            if manifest is not None and manifest.keeper == PHASE_KEEPER and manifest.workflow == workflow:
-                found.append(manifest.phase)
+    with suppress(InvalidArgument):  # there is no such folder yet
+        for _, phase in names_of_phases(root):
+            with suppress(CorruptDocument, NotDecodable, InvalidArgument):  # told by those who read that phase
+                found += _made_by(root, workflow, phase)
     return [name for name in found if name not in known]
+
+
+def _made_by(root: Location, workflow: str, phase: str) -> list[str]:
+    """Return the name of a phase in a list of its own if *workflow* made it."""
+    store = Place(root, phase).existing()
+    if store is None:
+        return []
+    with store:
+        manifest = read_manifest(store)
+    is_its = manifest is not None and manifest.keeper == PHASE_KEEPER and manifest.workflow == workflow
+    return [phase] if is_its else []

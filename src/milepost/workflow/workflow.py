@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from pathlib import Path
@@ -16,7 +15,7 @@ from milepost.phase.limits import Budget
 from milepost.phase.retrying import waits
 from milepost.phase.settings import check_limit, on_change_of
 from milepost.phase.work import Key, Version
-from milepost.run.place import folder_name
+from milepost.run.place import DEFAULT, Where, folder_name
 from milepost.workflow.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Body = TypeVar("Body", bound=Callable[..., Any])
-Store = str | os.PathLike[str]
 
 _UPSTREAM = ("restart", "keep_items")
 
@@ -40,7 +38,7 @@ class Workflow:
 
     Args:
         name: The workflow's name.
-        store: The folder that holds the phases' folders, its ``file:`` URL, or a function of the config.
+        store: The folder that holds the phases' folders, the URL of a store, or a function of the config.
         config: Handed to bodies that take ``config=``: a value, or a function of the overrides (dotted key to text).
         on_change: What a phase does when its code, parameters or inputs changed: "stop", "restart" or "keep".
         durability: What a record survives: "power", "process" or "strict".
@@ -59,7 +57,7 @@ class Workflow:
         self,
         name: str,
         *,
-        store: Store | Callable[[Any], Store] = Path("checkpoints/"),
+        store: Where | Callable[[Any], Where] = DEFAULT,
         config: Any = None,
         on_change: str = "stop",
         durability: str = "power",
@@ -159,7 +157,7 @@ class Workflow:
         self,
         *,
         params: Mapping[str, str] | None = None,
-        store: Store | None = None,
+        store: Where | None = None,
         start: str | None = None,
         to: str | None = None,
         only: str | Sequence[str] | None = None,
@@ -216,7 +214,7 @@ class Workflow:
         self,
         *,
         params: Mapping[str, str] | None = None,
-        store: Store | None = None,
+        store: Where | None = None,
         start: str | None = None,
         to: str | None = None,
         only: str | Sequence[str] | None = None,
@@ -246,18 +244,18 @@ class Workflow:
         """
         return [node.name for node in self._graph.order()]
 
-    def store_for(self, params: Mapping[str, str] | None = None, store: Store | None = None) -> Path:
+    def store_for(self, params: Mapping[str, str] | None = None, store: Where | None = None) -> Path | str:
         """Return the folder where the phases' runs are kept.
 
         Raises:
             InvalidArgument: The config or the store cannot be worked with.
         """
-        return self._frame(params, store, None, None).root
+        return self._frame(params, store, None, None).root.named
 
     def _frame(
         self,
         params: Mapping[str, str] | None,
-        store: Store | None,
+        store: Where | None,
         on_change: str | None,
         on_event: Listener | None,
     ) -> Frame:

@@ -263,7 +263,9 @@ def test_a_note_that_failed_does_not_fail_the_save(code: int) -> None:
     with use(files), milepost.CheckpointManager("a", "/c", clock=Clock()) as manager:
         manager.save_checkpoint(1, {"n": 1}, force=True)
         assert manager._writer is not None
-        appender = manager._writer.store._appender
+        store = manager._writer.store
+        assert isinstance(store, RunFiles)
+        appender = store._appender
         assert appender is not None
         appender.files = ErrorAt(files, 1, code, among={"write"})
         assert manager.save_checkpoint(2, {"n": 2}, force=True) is not None
