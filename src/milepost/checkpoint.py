@@ -7,6 +7,7 @@ Ours is one JSON object in four lines, so that its head can be read alone and ev
     "state":{…},
     "digest":"xxh3-128:…"}
 
+With a codec the file ends in ``.zst``, ``.enc`` or both, and its head is readable all the same: see `codec.files`.
 The head's check covers its own line, the digest all bytes before it. *number* counts the checkpoints of a
 run: it says which is newest, whatever the clocks said. *sequence* and *chain* say where in the journal the
 checkpoint was taken.
@@ -20,6 +21,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from milepost import codec
+from milepost.codec.files import coded_name, head_in
 from milepost.errors import CorruptCheckpoint, NotDecodable
 from milepost.records import Position, digest, seal, unseal
 
@@ -35,7 +37,7 @@ _METADATA = b',\n"metadata":'
 _STATE = b',\n"state":'
 _DIGEST = b',\n"digest":"xxh3-128:'
 _TAIL_BYTES = len(_DIGEST) + 32 + len(b'"}\n')
-_NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter([\w.+-]+)\.json")
+_NAME = re.compile(r"checkpoint_(\d{8}_\d{6})_iter([\w.+-]+)\.json(\.zst)?(\.enc)?")
 
 
 class Head(NamedTuple):
@@ -97,6 +99,9 @@ def decode_head(name: str, start: bytes) -> Head | None:
         CorruptCheckpoint: It is neither, or its head is not what was written.
         NotDecodable: It is of a newer format.
     """
+    coded = head_in(start) if coded_name(name) else None
+    if coded is not None:
+        start = coded.rstrip(b"}\n") + _METADATA
     if not start.startswith(_STARTS_OURS):
         if start.lstrip(b" \t\r\n").startswith(b"{"):
             return None

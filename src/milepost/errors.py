@@ -110,6 +110,12 @@ class ForeignRun(UsageError):
     code = "usage.foreign-run"
 
 
+class NotEncrypted(UsageError):
+    """The codec encrypts, and what is stored here is plain: `milepost rekey` encrypts it."""
+
+    code = "usage.not-encrypted"
+
+
 class MissingExtra(UsageError, ImportError):
     """An optional part of Milepost is not installed; the message names the extra."""
 
@@ -227,6 +233,12 @@ class NotDecodable(DamageError):
     code = "damage.not-decodable"
 
 
+class Tampered(DamageError):
+    """Something encrypted is whole, and is not what was encrypted for this place: it was altered, moved or forged."""
+
+    code = "damage.tampered"
+
+
 class Changed(MilepostError):
     """Something this run was made with has changed: keep the results, start over, or undo the change."""
 
@@ -272,6 +284,18 @@ class ConfigError(MilepostError):
     """A setting is wrong: correct the file or the variable that the message names."""
 
     code = "config"
+
+
+class KeyMissing(ConfigError):
+    """Something is encrypted, and no key was given: set MILEPOST_KEY or give a key file."""
+
+    code = "config.key-missing"
+
+
+class WrongKey(ConfigError):
+    """Something is encrypted under another key than those that were given; the message names the ids of both."""
+
+    code = "config.wrong-key"
 
 
 class BudgetReached(SystemExit):

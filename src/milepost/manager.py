@@ -317,7 +317,7 @@ class CheckpointManager:
 
     def _is_inside(self, path: Path) -> bool:
         """Tell whether *path* names something in this phase's folder."""
-        if not isinstance(self._place.location, FolderLocation):
+        if not isinstance(bare_location(self._place.location), FolderLocation):
             return path.parent in (Path(), self.checkpoint_dir)
         return path.exists() and path.parent.resolve() == self.checkpoint_dir.resolve()
 

@@ -7,6 +7,7 @@ that a lost, swapped or altered one is seen. It is a checksum, not a signature: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from operator import add
@@ -18,6 +19,9 @@ import xxhash
 from milepost.errors import NotDecodable
 
 VALUE_FIELD = b',"value":'
+CODEC_FIELD = b',"codec":"'
+_CODED = re.compile(rb'\{"sequence":[0-9]+,"kind":"[a-z]+"(,"codec":"([a-z0-9.:+_-]+)")')
+_CODED_WITHIN = 96  # bytes: the field stands behind number and kind, before whatever a caller may have chosen
 _CHAIN = b',"chain":"'
 _CHECK = b',"check":"'
 _DIGEST_HEX = 32
@@ -78,7 +82,7 @@ class Record(NamedTuple):
     *time* is in seconds since 1970-01-01 UTC, *seconds* a duration, *attempt* the fencing token of the
     process that wrote it, *group* what kind of thing the key names where it is not an item of the only loop,
     *input* the digest of an item's input, *code* that of the function that made the value, *value* the encoded
-    value (JSON bytes).
+    value (JSON bytes). *codec* names what was done to the value, which is then base64 in a JSON string.
     """
 
     kind: Kind
@@ -90,6 +94,7 @@ class Record(NamedTuple):
     value: bytes | None = None
     group: str | None = None
     code: str | None = None
+    codec: str | None = None
 
 
 def digest(*pieces: bytes | memoryview) -> str:
@@ -105,11 +110,13 @@ def start_of(run: str) -> Position:
     return Position(0, digest(run.encode()))
 
 
-def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
-    """Return the line of *record*, newline included, and the position behind it."""
-    sequence = after.sequence + 1
-    kind, time, attempt, key, seconds, given, value, group, code = record
-    fields: dict[str, Any] = {"sequence": sequence, "kind": kind, "time": time, "attempt": attempt}
+def stated(record: Record, sequence: int) -> bytes:
+    """Return what the line of record number *sequence* says before its value, without a closing brace."""
+    kind, time, attempt, key, seconds, given, _, group, code, coded = record
+    fields: dict[str, Any] = {"sequence": sequence, "kind": kind}
+    if coded is not None:
+        fields["codec"] = coded
+    fields["time"], fields["attempt"] = time, attempt
     if group is not None:
         fields["group"] = group
     if key is not None:
@@ -120,9 +127,15 @@ def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
         fields["input"] = given
     if code is not None:
         fields["code"] = code
-    body = orjson.dumps(fields)[:-1]
-    if value is not None:
-        body += VALUE_FIELD + value
+    return orjson.dumps(fields)[:-1]
+
+
+def encode_line(record: Record, after: Position) -> tuple[bytes, Position]:
+    """Return the line of *record*, newline included, and the position behind it."""
+    sequence = after.sequence + 1
+    body = stated(record, sequence)
+    if record.value is not None:
+        body += VALUE_FIELD + record.value
     chain = _link(after.chain, body)
     return b"".join((body, _CHAIN, chain.encode(), b'"}\n')), Position(sequence, chain)
 
@@ -188,11 +201,36 @@ def decode_line(line: bytes) -> Record:
             value=value,
             group=fields.get("group"),
             code=fields.get("code"),
+            codec=fields.get("codec"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise NotDecodable(
             f"A journal line is not a record of this format ({error}); was it written by a newer Milepost?"
         ) from error
+
+
+def codec_of(line: bytes) -> str | None:
+    """Return what a checked line names as the codec of its value; None if the value is plain JSON, or there is none."""
+    if line.find(CODEC_FIELD, 0, _CODED_WITHIN) < 0:
+        return None
+    match = _CODED.match(line)
+    return None if match is None else match[2].decode()
+
+
+def stated_and_value(line: bytes) -> tuple[bytes, bytes | None]:
+    """Return a checked line's bytes before its value, as `stated` makes them, and the value's."""
+    body = line[:-CHAIN_BYTES]
+    start = body.find(VALUE_FIELD)
+    return (body, None) if start < 0 else (body[:start], body[start + len(VALUE_FIELD) :])
+
+
+def with_value(line: bytes, value: bytes | None) -> bytes:
+    """Return a coded line as it would stand with its value plain; the chain it states stays that of the coded one."""
+    said, _ = stated_and_value(line)
+    match = _CODED.match(said)
+    if match is not None:
+        said = said[: match.start(1)] + said[match.end(1) :]
+    return said + (b"" if value is None else VALUE_FIELD + value) + line[-CHAIN_BYTES:]
 
 
 def encode_lines(records: Iterable[Record], after: Position) -> tuple[list[bytes], Position]:

@@ -167,7 +167,7 @@ def _with(totals: Totals, record: Record) -> Totals:
     elif record.kind is Kind.COMPLETED:
         changes["is_complete"] = True
     elif record.kind is Kind.INTENT:
-        spent = totals.spent_usd + (intent_of(record).get("cost_usd") or 0.0)
+        spent = totals.spent_usd + ((intent_of(record) or {}).get("cost_usd") or 0.0)
         changes |= {"spent_usd": spent, "ambiguous": totals.ambiguous + 1}
     elif record.group == CALLS and record.kind in {Kind.DONE, Kind.FAILED}:
         changes["ambiguous"] = max(0, totals.ambiguous - 1)

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 
 from milepost.errors import CorruptDocument, NotDecodable
 from milepost.fs import TEMPORARY_SUFFIX
+from milepost.run.coded import bare
 from milepost.run.manifest import ARRIVED, ARRIVING, CLEARING, MAKING, Manifest, read_manifest, write_manifest
 from milepost.stores import MANIFEST, RUNS, RunFiles, RunStore
 from milepost.stores.lock import LOCK_NAME
@@ -36,6 +37,7 @@ def settled(store: RunStore, manifest: Manifest | None) -> Manifest | None:
     Raises:
         StorageError: The medium refused; the next writer goes on from there.
     """
+    store = bare(store)
     if manifest is not None and manifest.stage == CLEARING:
         clear(store, manifest)
         return None
@@ -67,6 +69,7 @@ def set_aside(store: RunStore, manifest: Manifest, successor: str | None = None)
     Raises:
         StorageError: The medium refused; the next writer goes on from there.
     """
+    store = bare(store)
     if isinstance(store, RunFiles):
         _move_aside(store, manifest, successor)
     else:
@@ -112,6 +115,7 @@ def take_over(store: RunStore, manifest: Manifest | None, successor: str) -> Man
         StorageError: The medium refused. Either the old run is the phase's or the new one is, and the next writer
             finishes.
     """
+    store = bare(store)
     if manifest is not None:
         set_aside(store, manifest, successor)
     elif isinstance(store, RunFiles):
@@ -130,6 +134,7 @@ def clear(store: RunStore, manifest: Manifest) -> None:
         store: Where the phase is kept, locked.
         manifest: The manifest of its run, or one that says as much.
     """
+    store = bare(store)
     write_manifest(store, manifest.at_rest._replace(leaving=True, stage=CLEARING))
     names = [name for name in store.names() if name not in (LOCK_NAME, RUNS, MANIFEST)]
     store.delete(names, durable=True)
@@ -139,6 +144,7 @@ def clear(store: RunStore, manifest: Manifest) -> None:
 
 def remove_set_aside(store: RunStore) -> None:
     """Delete every run under ``runs/``."""
+    store = bare(store)
     for name in store.runs():
         store.remove_run(name)
     if isinstance(store, RunFiles) and RUNS in store.names():

@@ -20,6 +20,7 @@ from milepost.errors import DiskFull, ForeignCheckpoint, MilepostError, Reentere
 from milepost.journal import Journal
 from milepost.records import Kind
 from milepost.retention import Kept, surplus
+from milepost.run.coded import coded_checkpoint
 from milepost.run.handover import remove_set_aside
 from milepost.run.manifest import Manifest
 from milepost.run.progress import RESET_START, Entry, Loaded, Mark
@@ -231,8 +232,8 @@ class RunWriter:
             run=self._manifest.run,
             position=self._journal.position,
         )
-        name = self._free_name(moment, iteration)
-        data = checkpoint.encode(head, metadata, *state.pieces())
+        pieces = checkpoint.encode(head, metadata, *state.pieces())
+        name, data = coded_checkpoint(self.store, self._free_name(moment, iteration), pieces)
         # Until the file stands for certain, nothing may build on what is believed to be in it.
         before, self._state = self._state, None
         self._number += 1
@@ -242,7 +243,7 @@ class RunWriter:
             if not self.store.has(name):  # it certainly does not stand, so changes may go on from what was before
                 self._state = before
             raise
-        size = sum(map(len, data))
+        size = self.store.size(name)
         self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
         self._moved_to(self._entries[0])
@@ -266,7 +267,7 @@ class RunWriter:
 
     def _free_name(self, moment: datetime, iteration: int) -> str:
         again = 0
-        while self.store.has(name := checkpoint.file_name(moment, iteration, again)):
+        while self.store.names(name := checkpoint.file_name(moment, iteration, again)):
             again += 1
         return name
 

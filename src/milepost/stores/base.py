@@ -140,6 +140,9 @@ class RunStore(Protocol):
             StoreUnavailable: The medium refused.
         """
 
+    def journal_run(self) -> str | None:
+        """Return the id of the run that the journal says it is of, without a look at its records; None for none."""
+
     def glance(self) -> Glance | None:
         """Return what the newest watermark says, without a look at what is before it; None if none tells totals.
 

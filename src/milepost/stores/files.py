@@ -18,7 +18,7 @@ from milepost.stores.glance import glance
 from milepost.stores.lines import LineReader
 from milepost.stores.lock import WriterLock, holder_of
 from milepost.stores.segment import HEAD_BYTES, Head, head_page, trailer
-from milepost.stores.segments import cut_tail, keep_copy, read_segments, segment_name, segment_numbers
+from milepost.stores.segments import cut_tail, keep_copy, read_segments, run_of, segment_name, segment_numbers
 
 SEGMENT_BYTES = 32 * 1024 * 1024
 """What a journal file holds before the next begins: reading a run takes this much memory beside the index."""
@@ -51,6 +51,10 @@ class RunFiles(FolderDocuments):
     def read_line(self, sequence: int) -> bytes:
         """Return the line of a record that was read or appended here, checked again."""
         return self._lines.read(sequence)
+
+    def journal_run(self) -> str | None:
+        """Return the id of the run that the first segment names."""
+        return run_of(self.folder)
 
     def glance(self) -> Glance | None:
         """Return what the newest watermark says."""

@@ -74,6 +74,12 @@ def read_segments(
     return reading, segment
 
 
+def run_of(folder: Folder) -> str | None:
+    """Return the id of the run that the first intact head names; None if there is none."""
+    heads = (_head(folder, number) for number in segment_numbers(folder))
+    return next((head.run for head in heads if head is not None), None)
+
+
 def cut_tail(folder: Folder, segment: SegmentReading) -> None:
     """Set aside what stands behind the last proven record, then cut it: durable in this order."""
     if segment.tail:

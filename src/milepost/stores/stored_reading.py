@@ -67,6 +67,11 @@ class StoredReading:
         """Return the line of a record that was read or appended here, checked again."""
         return self._lines.read(sequence)
 
+    def journal_run(self) -> str | None:
+        """Return the id of the run that the directory names."""
+        self._look()
+        return self._documents.directory.run
+
     def glance(self) -> Glance | None:
         """Return what the newest watermark says, and the lines behind it."""
         self._look()

@@ -15,6 +15,7 @@ from milepost.clock import Clock, SystemClock
 from milepost.errors import InvalidArgument
 from milepost.records import Kind, Position, Record, decode_line, is_kind
 from milepost.run import load_current
+from milepost.run.coded import coded_checkpoint, write_like
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.manifest import MANAGER_KEEPER, PHASE_KEEPER, Manifest, Origin, write_manifest
 from milepost.run.place import Where
@@ -161,7 +162,10 @@ def _keep(source: RunStore, store: RunStore, count: int) -> int:
         if wanted:
             store.append(wanted, expected=first - 1)
 
-    source.read_journal(copy)
+    write_like(store, source)
+    reading = source.read_journal(copy)
+    if reading is not None and reading.damage:
+        raise reading.damage[0].error
     if digests is not None:
         store.replace(DIGESTS, digests)
     return count
@@ -199,6 +203,7 @@ def _of_checkpoint(subject: Subject, name: str) -> tuple[Origin, Fill]:
     head, metadata, state = stored_parts(entry.name, subject.store.read(entry.name, group_may_write=True))
 
     def fill(store: RunStore, manifest: Manifest, clock: Clock) -> int:
+        write_like(store, subject.store)
         opened = Record(Kind.OPENED, clock.now(), 1)  # fresh, so that no age makes the fork expire at once
         position = store.append([opened], expected=0)
         _write(store, manifest, head, position, metadata, state, entry.name)
@@ -216,7 +221,8 @@ def _write(
     first = head._replace(phase=manifest.phase, number=1, run=manifest.run, position=position)
     if not is_checkpoint_name(name):
         name = checkpoint.file_name(datetime.fromtimestamp(head.time).astimezone(), head.iteration)
-    store.replace(name, checkpoint.encode(first, metadata, state))
+    plain, _, _ = name.partition(".json")  # what it is compressed or encrypted with is the new run's affair
+    store.replace(*coded_checkpoint(store, f"{plain}.json", checkpoint.encode(first, metadata, state)))
     store.note_checkpoint(1)
 
 
