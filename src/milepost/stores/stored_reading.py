@@ -57,6 +57,11 @@ class StoredReading:
         self._totals: Callable[[], Totals] | None = None
         self._stand_in(self._named(head))
 
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting, as the store says."""
+        return self.store.window_seconds
+
     # --- reading
 
     def read_journal(self, visit: Visit | None = None) -> JournalReading | None:
