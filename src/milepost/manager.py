@@ -14,9 +14,10 @@ from milepost import codec, delta
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock, SystemClock
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
+from milepost.fs import current
 from milepost.retention import is_expired
 from milepost.run import Entry, Loaded, Place, RunWriter, leave, list_entries, load_current, open_writer, running_writer
-from milepost.run.place import DEFAULT, FolderLocation, Where, location_for_job, terms_of
+from milepost.run.place import FolderLocation, Where, location_for_job, terms_of
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600
@@ -50,7 +51,7 @@ class CheckpointManager:
     def __init__(
         self,
         phase: str,
-        checkpoint_dir: Where = DEFAULT,
+        checkpoint_dir: Where = Path("checkpoints/"),
         ttl_hours: float | None = 24,
         max_checkpoints: int = 10,
         save_interval_seconds: float = 300,
@@ -67,7 +68,10 @@ class CheckpointManager:
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
         terms = terms_of(lease_seconds, take_over=take_over)
-        self._place = Place(location_for_job(checkpoint_dir, terms), phase)
+        location = location_for_job(checkpoint_dir, terms)
+        if isinstance(location, FolderLocation):
+            location = location._replace(files=current())
+        self._place = Place(location, phase)
         self.phase = phase
         self.checkpoint_dir = self._place.location.path_of(self._place.name)
         self.ttl = None if ttl_hours is None else timedelta(hours=ttl_hours)

@@ -178,7 +178,7 @@ def _set_aside_iteration(left: SimulatedDisk) -> int:
     from milepost.run.place import FolderLocation
     from milepost.stores import RunFiles
 
-    store = Place(FolderLocation(left, manager().checkpoint_dir.parent), PHASE).existing()
+    store = Place(FolderLocation(manager().checkpoint_dir.parent, left), PHASE).existing()
     assert isinstance(store, RunFiles)
     runs = store.folder.child("runs")
     (run,) = runs.names()

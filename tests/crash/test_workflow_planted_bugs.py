@@ -294,7 +294,7 @@ def a_plan_writes(patch: Patch) -> None:
     original = planning._plan_phase
 
     def plan_phase(*given: Any) -> Any:
-        store = Place(FolderLocation(current(), ROOT), "planned").made()
+        store = Place(FolderLocation(ROOT, current()), "planned").made()
         store.replace("planned.json", b"{}")
         store.close()
         return original(*given)

@@ -133,7 +133,7 @@ def _pays(number: int, *, call_id: str) -> str:
 def journal(files: FileSystem) -> tuple[list[bytes], list[tuple[Mark, int | None]]]:
     """Return all lines of the journal, and the marks of its newest file with the offset behind the record of each."""
     lines: list[bytes] = []
-    store = Place(FolderLocation(current(), ROOT), "phase_3").existing()
+    store = Place(FolderLocation(ROOT, current()), "phase_3").existing()
     assert store is not None
     with store:
         store.read_journal(lambda _, more: lines.extend(more))

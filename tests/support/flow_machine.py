@@ -89,7 +89,7 @@ class Model:
 def _held(files: Any, phase: str) -> tuple[str | None, set[str]]:
     """Return which run a phase has, and the keys it holds; read beside the workflow."""
     with use(files):
-        place = Place(FolderLocation(files, ROOT), phase)
+        place = Place(FolderLocation(ROOT, files), phase)
         store = place.existing()
         if store is None:
             return None, set()

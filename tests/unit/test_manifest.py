@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> RunFiles:
 
 def test_an_older_manifest_still_loads(store: RunFiles) -> None:
     """A manifest from before forks says the same as ever, and one without a fork is still written in those bytes."""
-    store.replace(OLD)
+    store.replace(MANIFEST, OLD)
     assert read_manifest(store) == PLAIN
     write_manifest(store, PLAIN)
     assert store.read(MANIFEST) == OLD
@@ -36,7 +36,9 @@ def test_an_older_manifest_still_loads(store: RunFiles) -> None:
 
 def test_the_first_manifests_did_not_say_who_keeps_them(store: RunFiles) -> None:
     """A manifest without a keeper is a manager's."""
-    store.replace(seal({"kind": "run", "format": 1, "run": "a", "phase": "p", "created": 1, "leaving": False}))
+    store.replace(
+        MANIFEST, seal({"kind": "run", "format": 1, "run": "a", "phase": "p", "created": 1, "leaving": False})
+    )
     manifest = read_manifest(store)
     assert manifest is not None
     assert manifest.keeper == "manager"
@@ -63,13 +65,13 @@ def test_what_is_written_is_read(store: RunFiles, manifest: Manifest) -> None:
 def test_what_says_something_else_is_corrupt(store: RunFiles, fields: dict[str, object]) -> None:
     """A sealed document that does not say what a manifest says is told as corrupt, with its path."""
     whole = {"run": "a", "phase": "p", "created": 1, "leaving": False} if "origin" in fields else {}
-    store.replace(seal({"kind": "run", "format": 1, **whole, **fields}) + b"\n")
+    store.replace(MANIFEST, seal({"kind": "run", "format": 1, **whole, **fields}) + b"\n")
     with pytest.raises(CorruptDocument, match=MANIFEST):
         read_manifest(store)
 
 
 def test_a_newer_format_is_not_corrupt(store: RunFiles) -> None:
     """A manifest of a newer format is told as such."""
-    store.replace(seal({"kind": "run", "format": 2}) + b"\n")
+    store.replace(MANIFEST, seal({"kind": "run", "format": 2}) + b"\n")
     with pytest.raises(NotDecodable, match="newer Milepost"):
         read_manifest(store)

@@ -180,6 +180,11 @@ class Attempt:
         """Return what hears that an item gets another try; None where nobody listens."""
         return None if self._teller is None else loop.tell_retried
 
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more that finishes before it is recorded together."""
+        return self._session.window_seconds
+
     def recorder(self, loop: Loop) -> Callable[[Sequence[Finished]], None]:
         """Return what records a batch of *loop*."""
 

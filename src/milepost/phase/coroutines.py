@@ -18,9 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from milepost.errors import BudgetReached, InvalidArgument
-from milepost.phase.mapping import check_on_error, name_item
 from milepost.phase.retrying import WaitAfter, waits
-from milepost.phase.work import Finished, OnRetry, Pending, Record
+from milepost.phase.work import Finished, OnRetry, Pending, Record, check_on_error, name_item
 
 log = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -22,13 +23,12 @@ from milepost.phase.pools.base import Outcome, Pool, translated
 from milepost.phase.pools.opening import Workers, open_pool
 from milepost.phase.retrying import WaitAfter, waits
 from milepost.phase.signals import whole
-from milepost.phase.work import Finished, OnRetry, Pending, Record
+from milepost.phase.work import Finished, OnRetry, Pending, Record, check_on_error, name_item
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.2
 SLOW_SOURCE_SECONDS = 0.02
-ON_ERROR = ("stop", "skip")
 
 
 def run_all(
@@ -43,6 +43,7 @@ def run_all(
     timeout_seconds: float | None = None,
     on_error: str = "stop",
     max_worker_deaths: int = 3,
+    window_seconds: float = 0.0,
     stopping: Callable[[], bool] = lambda: False,
     on_start: Callable[[Pending], None] | None = None,
     on_retry: OnRetry | None = None,
@@ -63,6 +64,7 @@ def run_all(
         timeout_seconds: How long one try may take. Processes are ended, and the item may be tried again.
             A thread or another executor cannot be: the item fails, and the late result is dropped.
         on_error: ``"stop"`` raises the first failure after recording all that was begun, ``"skip"`` goes on.
+        window_seconds: How long to wait for more that finishes before what did is recorded in one batch.
         max_worker_deaths: How many workers an item may lose before it fails with `WorkerDied`.
         stopping: Asked at least five times a second; once true, nothing new is begun.
         on_start: Called in this thread with each item when it is first handed to a worker.
@@ -83,23 +85,9 @@ def run_all(
     loop.skips = on_error == "skip"
     loop.on_retry = on_retry
     loop.timeout_seconds = timeout_seconds
+    loop.window_seconds = window_seconds
     loop.max_worker_deaths = max_worker_deaths
     loop.run()
-
-
-def check_on_error(word: str) -> None:
-    """Refuse an ``on_error=`` that is no known word.
-
-    Raises:
-        InvalidArgument: It is not.
-    """
-    if word not in ON_ERROR:
-        raise InvalidArgument(f'on_error={word!r}: use "stop" or "skip"')
-
-
-def name_item(error: BaseException, key: str) -> None:
-    """Add a note to *error* that says at which item it was raised."""
-    error.add_note(f"This was raised at item {key!r}.")
 
 
 def _nothing(_: Pending) -> None:
@@ -112,6 +100,7 @@ class _Loop:
     skips = False
     on_retry: OnRetry | None = None
     timeout_seconds: float | None = None
+    window_seconds = 0.0
     max_worker_deaths = 3
 
     def __init__(
@@ -209,11 +198,20 @@ class _Loop:
             return  # nothing to wait for
         try:
             self._settle(self._done.get(timeout=self._patience_seconds()))
-            while True:
-                self._settle(self._done.get_nowait())
+            self._gather_more(time.monotonic() + self.window_seconds)
         except Empty:
             pass
         self._give_up_on_late_ones()
+
+    def _gather_more(self, until: float) -> None:
+        """Take all that has finished by *until*, as long as something is under way and nobody asks to stop."""
+        while True:
+            left = until - time.monotonic()
+            if left <= 0 or not self._in_flight or self._halting():
+                self._settle(self._done.get_nowait())
+            else:
+                with suppress(Empty):
+                    self._settle(self._done.get(timeout=min(left, TICK_SECONDS)))
 
     def _patience_seconds(self) -> float:
         now = time.monotonic()

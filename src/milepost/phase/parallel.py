@@ -77,6 +77,7 @@ class Parallel:
             timeout_seconds=timeout_seconds,
             on_error=on_error,
             max_worker_deaths=max_worker_deaths,
+            window_seconds=attempt.window_seconds,
             stopping=lambda: attempt.stopping,
             on_start=attempt.on_start(loop),
             on_retry=attempt.on_retry(loop),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from milepost.errors import InvalidArgument
+
+ON_ERROR = ("stop", "skip")
+
 
 class Pending(NamedTuple):
     """An *item* to be worked on, known by its *key*; *options* are keyword arguments the function gets besides it."""
@@ -72,3 +76,18 @@ class Ambiguous(NamedTuple):
     call_id: str
     cost_usd: float | None
     time: float
+
+
+def check_on_error(word: str) -> None:
+    """Refuse an ``on_error=`` that is no known word.
+
+    Raises:
+        InvalidArgument: It is not.
+    """
+    if word not in ON_ERROR:
+        raise InvalidArgument(f'on_error={word!r}: use "stop" or "skip"')
+
+
+def name_item(error: BaseException, key: str) -> None:
+    """Add a note to *error* that says at which item it was raised."""
+    error.add_note(f"This was raised at item {key!r}.")

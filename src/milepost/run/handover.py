@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from milepost.errors import CorruptDocument, NotDecodable
 from milepost.fs import TEMPORARY_SUFFIX
@@ -23,8 +24,10 @@ from milepost.run.coded import bare
 from milepost.run.manifest import ARRIVED, ARRIVING, CLEARING, MAKING, Manifest, read_manifest, write_manifest
 from milepost.stores import MANIFEST, RUNS, RunFiles, RunStore
 from milepost.stores.lock import LOCK_NAME
-from milepost.stores.stored import StoredRun
 from milepost.stores.translate import translated
+
+if TYPE_CHECKING:
+    from milepost.stores.stored import StoredRun
 
 
 def settled(store: RunStore, manifest: Manifest | None) -> Manifest | None:
@@ -207,6 +210,8 @@ def free_name(taken: list[str], run: str) -> str:
 
 
 def _swapping(store: RunStore) -> StoredRun:
+    from milepost.stores.stored import StoredRun
+
     assert isinstance(store, StoredRun), "a run is kept in a folder or in a shared store"
     return store
 

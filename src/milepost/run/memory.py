@@ -25,6 +25,11 @@ class MemorySession:
         self._records: list[Record] = []
         self._mutex = threading.Lock()
 
+    @property
+    def window_seconds(self) -> float:
+        """Nothing is worth waiting for."""
+        return 0.0
+
     def begin(self, description: object | None) -> None:
         """Do nothing: there is one attempt."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from urllib.parse import quote, unquote, urlsplit
 
 from milepost.codec.coding import Codec
@@ -14,11 +14,13 @@ from milepost.run.coded import CodedRun
 from milepost.run.handover import present
 from milepost.stores import RunFiles, RunStore, Spot
 from milepost.stores.folder import Folder
-from milepost.stores.lease import USUAL_SECONDS, Terms
 from milepost.stores.opening import open_store, scheme_of
-from milepost.stores.store import Store
-from milepost.stores.stored import StoredRun
+from milepost.stores.terms import USUAL_SECONDS, Terms
 from milepost.stores.translate import error_for
+
+if TYPE_CHECKING:  # needed by those only who keep their runs there
+    from milepost.stores.store import Store
+    from milepost.stores.stored import StoredRun
 
 VARIABLE = "MILEPOST_STORE"
 LEASE_VARIABLE = "MILEPOST_LEASE_SECONDS"
@@ -85,10 +87,10 @@ class Location(Protocol):
 
 
 class FolderLocation(NamedTuple):
-    """The phases' folders below the folder *root*."""
+    """The phases' folders below the folder *root*, on *files*; None for those that are in use when they are needed."""
 
-    files: FileSystem
     root: Path
+    files: FileSystem | None = None
 
     @property
     def spot(self) -> Spot:
@@ -116,7 +118,7 @@ class FolderLocation(NamedTuple):
     def folder(self, name: str) -> RunFiles | None:
         """Open the folder as it stands."""
         try:
-            with Folder.open(self.files, self.root) as root:
+            with Folder.open(self.files or current(), self.root) as root:
                 return RunFiles(root.child(name))
         except FileNotFoundError:
             return None
@@ -128,7 +130,7 @@ class FolderLocation(NamedTuple):
 
     def made(self, name: str) -> RunFiles:
         """Open the folder, made durably where it is missing."""
-        with Folder.make(self.files, self.root) as root:
+        with Folder.make(self.files or current(), self.root) as root:
             names = root.names()
             if name not in names:
                 alike = [one for one in names if one.casefold() == name.casefold()]
@@ -166,6 +168,8 @@ class SharedLocation(NamedTuple):
 
     def folder(self, name: str) -> StoredRun | None:
         """Open the phase as it stands."""
+        from milepost.stores.stored import StoredRun
+
         return StoredRun.existing(self.store, name, self.terms)
 
     def existing(self, name: str) -> StoredRun | None:
@@ -174,6 +178,8 @@ class SharedLocation(NamedTuple):
 
     def made(self, name: str) -> StoredRun:
         """Open the phase, made where it is missing."""
+        from milepost.stores.stored import StoredRun
+
         return StoredRun.made(self.store, name, self.terms)
 
 
@@ -257,7 +263,7 @@ def bare_location(location: Location) -> Location:
 def _bare_location(where: str | os.PathLike[str], terms: Terms | None) -> FolderLocation | SharedLocation:
     scheme = scheme_of(where)
     if scheme is None or scheme == "file":
-        return FolderLocation(current(), _root_of(where))
+        return FolderLocation(_root_of(where))
     assert isinstance(where, str), "only a text has a scheme"
     return SharedLocation(open_store(where), terms or terms_of())
 
@@ -300,7 +306,7 @@ def _root_of(store: str | os.PathLike[str]) -> Path:
     if scheme_of(store) == "file":
         text = unquote(urlsplit(text).path)
     if not text or "\0" in text:
-        raise InvalidArgument(f"store {text!r}: the path of a folder is needed.")
+        raise InvalidArgument(f"store {text!r}: the path of a folder is needed, without NUL.")
     return Path(text)
 
 

@@ -63,6 +63,10 @@ class Session(Recorded, Protocol):
 
     run: str
 
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more records before one append."""
+
     def begin(self, description: object | None) -> None:
         """Open the attempt; *description* says what the run is made with, None where that is as before."""
 
@@ -144,6 +148,11 @@ class FolderSession:
         except BaseException:
             self._store.close(clean=False)
             raise
+
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more records before one append, as the store says."""
+        return self._store.window_seconds
 
     def recover(self, *, salvage: bool = False) -> None:
         """Bring the journal into order and index it; nothing is appended yet.

@@ -111,10 +111,15 @@ class Glance(NamedTuple):
 class RunStore(Protocol):
     """One run's journal and documents, and the runs of the phase that were set aside.
 
-    One process at a time writes; any number read. *path* says where it is.
+    One process at a time writes; any number read. *path* says where it is, *window_seconds* how long it is worth
+    waiting for more records before one append.
     """
 
     path: Spot
+
+    @property
+    def window_seconds(self) -> float:
+        """How long, in seconds."""
 
     # --- reading: takes no lock, changes nothing
 

@@ -13,39 +13,19 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+from typing import Any
 
 from milepost.clock import Clock
-from milepost.errors import Fenced, InvalidArgument, MilepostError, RunLocked, StorageError, VersionConflict
+from milepost.errors import Fenced, MilepostError, RunLocked, StorageError, VersionConflict
 from milepost.stores.head import Head, Lease, Mark, parse_head
 from milepost.stores.presence import is_gone, is_here, myself
 from milepost.stores.store import Found, Store
+from milepost.stores.terms import Terms
 
 log = logging.getLogger(__name__)
 
-USUAL_SECONDS = 30.0
 _RENEWALS = 3  # in the time after which a lease expires
-_LEAST_SECONDS = 0.2
 _in_use: weakref.WeakSet[Tenure] = weakref.WeakSet()
-
-
-class Terms(NamedTuple):
-    """How a writer holds its lease: it expires *seconds* after its last renewal; *take_over* takes one that has not."""
-
-    seconds: float = USUAL_SECONDS
-    take_over: bool = False
-
-    def checked(self) -> Terms:
-        """Return these terms.
-
-        Raises:
-            InvalidArgument: The time is too short to renew a lease in.
-        """
-        if not _LEAST_SECONDS <= self.seconds < float("inf"):
-            raise InvalidArgument(f"lease_seconds {self.seconds!r}: at least {_LEAST_SECONDS} seconds are needed.")
-        return self
 
 
 class Tenure:
@@ -189,6 +169,8 @@ def _left_over(store: Store, key: str, terms: Terms, clock: Clock, lease: Lease,
         "%s/%s: process %d on host %s holds the lease for %.0f s more; waiting to see whether it is at work.",
         *(store.url, key, owner.pid, owner.host, left),
     )
+    from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
     still = Retrying(
         retry=retry_if_result(lambda same: same),
         wait=wait_fixed(min(1.0, left / 10)),

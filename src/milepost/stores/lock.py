@@ -160,7 +160,8 @@ def _held_elsewhere(folder: Folder, handle: int, clock: Clock) -> RunLocked:
         who += " (this very process, through another copy of Milepost)"
     return RunLocked(
         f"{folder.path}: this run is being written by {who}. Wait for it or stop it, then run the same command again; "
-        "reading is possible all the while.",
+        "reading is possible all the while. The lock of a folder goes with its process: if it hangs, kill it; nothing "
+        "else takes its run over.",
         host=host,
         pid=pid,
         age_seconds=age,

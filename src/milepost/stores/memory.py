@@ -28,6 +28,11 @@ class MemoryStore:
         """Where this is."""
         return self._url
 
+    @property
+    def window_seconds(self) -> float:
+        """Nothing is worth waiting for."""
+        return 0.0
+
     def now(self) -> float:
         """Return the time."""
         return time.time()

@@ -6,11 +6,9 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from milepost.errors import InvalidArgument
-from milepost.stores.memory import MemoryStore
 from milepost.stores.store import Store
 
 GROUP = "milepost.stores"
@@ -50,10 +48,12 @@ def open_store(url: str) -> Store:
         UnsafeStore: The store cannot keep what `Store` promises.
         StoreUnavailable: It cannot be reached.
     """
+    scheme = scheme_of(url)
+    key = url if scheme != "sqlite" else f"{os.getcwd()}\0{url}"  # its path may be relative
     with _opened.mutex:
-        if url not in _opened.stores:
-            _opened.stores[url] = _factory(scheme_of(url))(url)
-        return _opened.stores[url]
+        if key not in _opened.stores:
+            _opened.stores[key] = _factory(scheme)(url)
+        return _opened.stores[key]
 
 
 def close_stores() -> None:
@@ -65,6 +65,8 @@ def close_stores() -> None:
 
 def _factory(scheme: str | None) -> Callable[[str], Store]:
     if scheme == "memory":
+        from milepost.stores.memory import MemoryStore
+
         return MemoryStore
     if scheme in ("sqlite", "postgresql", "postgres"):
         from milepost.stores.sql import open_sql
@@ -74,6 +76,8 @@ def _factory(scheme: str | None) -> Callable[[str], Store]:
         from milepost.stores.objects import open_objects
 
         return open_objects
+    from importlib.metadata import entry_points
+
     for offered in entry_points(group=GROUP):
         if offered.name == scheme:
             factory: Callable[[str], Store] = offered.load()

@@ -48,6 +48,13 @@ class Store(Protocol):
     def url(self) -> str:
         """Where this is, for messages: without credentials."""
 
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more records before one append; 0 where an append is cheap.
+
+        Nothing is acknowledged meanwhile: what an `append` has returned for is durable, and nothing else is.
+        """
+
     def now(self) -> float:
         """Return the store's own time in seconds since 1970-01-01 UTC: of the clock that `Found.modified` goes by."""
 

@@ -29,10 +29,11 @@ from milepost.records import (
 from milepost.stores.base import Damaged, Durability, JournalReading, Visit
 from milepost.stores.documents import MANIFEST
 from milepost.stores.head import Head, Mark, Part
-from milepost.stores.lease import Tenure, Terms
+from milepost.stores.lease import Tenure
 from milepost.stores.store import Store
 from milepost.stores.stored_journal import file_name
 from milepost.stores.stored_reading import HEAD, StoredReading, read_head, token
+from milepost.stores.terms import Terms
 
 _LOOKS = 1000
 _QUARANTINE = ".quarantine"

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from milepost.records import Position, Totals, follow_all
 from milepost.stores.base import Glance, Holder, JournalReading, Spot, Visit
 from milepost.stores.head import Head, Mark, parse_head
-from milepost.stores.lease import Tenure, Terms
+from milepost.stores.lease import Tenure
 from milepost.stores.presence import is_gone
 from milepost.stores.store import Store
 from milepost.stores.stored_documents import Documents
 from milepost.stores.stored_journal import StoredLines, file_name
+from milepost.stores.terms import Terms
 
 HEAD = "head"
 
 
 def token() -> str:
     """Return a random name."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 def read_head(store: Store, phase: str) -> Head:
@@ -55,6 +56,11 @@ class StoredReading:
         self._noted: Mark | None = None
         self._totals: Callable[[], Totals] | None = None
         self._stand_in(self._named(head))
+
+    @property
+    def window_seconds(self) -> float:
+        """How long it is worth waiting, as the store says."""
+        return self.store.window_seconds
 
     # --- reading
 

@@ -30,7 +30,7 @@ def test_run_tells_a_person_what_came_of_it(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     done = run("run", shelf.target)
     assert "2 of 2 phases ran" in done.out
-    assert f"milepost show merge .result --dir {shelf.store}" in done.out
+    assert f"milepost show merge .result --store {shelf.store}" in done.out
     assert "read: attempt 1 begins, 0 items done" in done.err
     assert "read: finished, 2/2 items" in done.err
     assert "$0.50" in done.err
@@ -226,7 +226,7 @@ BAD = [
     (["run", "{target}", "--param", "threshold"], "KEY=VALUE"),
     (["plan", "{target}", "--param", "deep.threshold.x=1"], "is a value"),
     (["run", "{target}", "--on-change", "maybe"], "'stop', 'restart' or 'keep'"),
-    (["run", "{target}", "--dir", "nfs://x/y"], "folders only"),
+    (["run", "{target}", "--dir", "nfs://x/y"], "no store of this kind"),
     (["run", "{target}", "--jobs", "0"], "jobs"),
     (["status", "--dir", "{folder}/nowhere"], "no such folder"),
     (["status", "phase_9", "--dir", "{folder}"], "no such phase"),

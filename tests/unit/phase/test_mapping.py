@@ -399,3 +399,18 @@ def test_no_thread_is_left_behind() -> None:
     before = set(threading.enumerate())
     run_all(double, Recorder().pending(range(20)), Recorder())
     assert set(threading.enumerate()) <= before
+
+
+def test_what_finishes_within_a_window_is_one_batch() -> None:
+    """With a window, items that finish a little apart are recorded together; without one, each as it comes."""
+
+    def late(number: int) -> int:
+        time.sleep(0.01 + 0.06 * number)
+        return number
+
+    apart, together = Recorder(), Recorder()
+    run_all(late, apart.pending(range(4)), apart, workers=4)
+    run_all(late, together.pending(range(4)), together, workers=4, window_seconds=30.0)
+    assert len(together.batches) == 1
+    assert len(apart.batches) > 1
+    assert together.values == apart.values

@@ -75,7 +75,7 @@ def test_after_takes_the_function_of_a_phase_with_another_name(tmp_path: Path) -
         (lambda flow: flow.run(only="nothing"), "has no phase 'nothing'; there are gather, left, right, join"),
         (lambda flow: flow.run(start="join", to="gather"), "no phase is between 'join' and 'gather'"),
         (lambda flow: flow.run(on_change="perhaps"), "'stop', 'restart' or 'keep'"),
-        (lambda flow: flow.run(params={"x": "1"}, store="s3://bucket"), "folders only"),
+        (lambda flow: flow.run(params={"x": "1"}, store="nfs://bucket"), "no store of this kind"),
     ],
 )
 def test_what_cannot_be_worked_with_is_refused(
