@@ -19,6 +19,24 @@ def postgres() -> Iterator[object]:
         yield one
 
 
+@pytest.fixture(scope="session")
+def moto() -> Iterator[object]:
+    """Run moto's S3 server for this process's tests."""
+    from tests.support import s3
+
+    with s3.moto() as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[object]:
+    """Run SeaweedFS for this process's tests."""
+    from tests.support import s3
+
+    with s3.seaweed() as one:
+        yield one
+
+
 @pytest.fixture(autouse=True)
 def _stores_are_closed() -> Iterator[None]:
     """Let no test leave a connection behind."""

@@ -14,6 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+MOST_LINES = 1000
+"""How many lines one append may have: a store may rely on it to find the batch that holds a given line."""
+
 
 class Found(NamedTuple):
     """A document as it was read: its *data*, its *version*, and when it was written by the store's own time.
@@ -102,7 +105,7 @@ class Store(Protocol):
         Args:
             journal: The journal; it need not exist.
             first: The number of the first line, counted from 1.
-            lines: At least one, none with a newline.
+            lines: At least one and at most `MOST_LINES`, none with a newline.
 
         Raises:
             Fenced: The number *first* is taken by a write that was not this one; nothing changed.

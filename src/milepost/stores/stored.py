@@ -30,7 +30,7 @@ from milepost.stores.base import Damaged, Durability, JournalReading, Visit
 from milepost.stores.documents import MANIFEST
 from milepost.stores.head import Head, Mark, Part
 from milepost.stores.lease import Tenure
-from milepost.stores.store import Store
+from milepost.stores.store import MOST_LINES, Store
 from milepost.stores.stored_journal import file_name
 from milepost.stores.stored_reading import HEAD, StoredReading, read_head, token
 from milepost.stores.terms import Terms
@@ -163,11 +163,13 @@ class StoredRun(StoredReading):
         lines, end = encode_lines(records, position)
         name = self._lines.name(self._documents.directory.parts[-1].number)
         self._poisoned = True  # until it is known what became of this one, an interrupt included
-        try:
-            self.store.append(name, position.sequence + 1, [line[:-1] for line in lines])
-        except StoreUnavailable:
-            self._poisoned = False  # nothing was written
-            raise
+        for begin in range(0, len(lines), MOST_LINES):
+            some = [line[:-1] for line in lines[begin : begin + MOST_LINES]]
+            try:
+                self.store.append(name, position.sequence + 1 + begin, some)
+            except StoreUnavailable:
+                self._poisoned = begin > 0  # else nothing was written
+                raise
         self._poisoned = False
         self._lines.fences += [
             number for number, record in enumerate(records, position.sequence + 1) if record.kind is Kind.OPENED
