@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from milepost.cli import drilling, keeping, looking, running
+from milepost.cli import copying, drilling, keeping, looking, running
 from milepost.cli.common import INTERRUPTED, tell
 from milepost.errors import MilepostError, StoreUnavailable
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
-for commands in (running, looking, keeping, drilling):
+for commands in (running, looking, keeping, copying, drilling):
     commands.register(app)
 
 
