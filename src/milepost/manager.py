@@ -17,7 +17,7 @@ from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
 from milepost.fs import current
 from milepost.retention import is_expired
 from milepost.run import Entry, Loaded, Place, RunWriter, leave, list_entries, load_current, open_writer, running_writer
-from milepost.run.place import FolderLocation, Where, location_for_job, terms_of
+from milepost.run.place import FolderLocation, Where, bare_location, location_for_job, terms_of
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600

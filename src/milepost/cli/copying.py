@@ -52,8 +52,8 @@ def copy(
     if as_json:
         print_json([one._asdict() for one in done])
         return
-    for one in done:
-        typer.echo(escaped(_line(one)))
+    for copied in done:
+        typer.echo(escaped(_line(copied)))
     typer.echo(escaped(f"To use it: --store {location_of(target).spot}, or MILEPOST_STORE for a job."))
 
 

@@ -123,6 +123,8 @@ class StoredReading:
 
     def stamp(self, name: str) -> Hashable:
         """Return the area and the object of a document, as it was looked at last: an area's run never changes."""
+        if not self._documents.directory.documents:
+            self._look()
         entry = self._documents.directory.documents.get(name)
         return None if entry is None else (self._area, entry.key)
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
+from enum import Enum
 from typing import NamedTuple
 
 from milepost.checkpoint import decode, is_checkpoint_name
 from milepost.codec.files import coded_name
 from milepost.errors import CorruptDocument, CorruptJournal, DamageError, NotDecodable, StoreUnavailable
 from milepost.fs import TEMPORARY_SUFFIX
-from milepost.records import Position, chain_of, decode_line, digest, encode_lines, start_of
+from milepost.records import Kind, Position, chain_of, decode_line, digest, encode_lines, is_kind, start_of
 from milepost.run.manifest import MANAGER_KEEPER
 from milepost.run.progress import list_entries
 from milepost.run.subject import Subject
@@ -119,6 +120,31 @@ def chain_at(store: RunStore, reading: JournalReading, sequence: int) -> str | N
     return reading.end.chain if sequence == reading.end.sequence else chain_of(store.read_line(sequence))
 
 
+class Relation(Enum):
+    """How what is there relates to a run that is to be copied; None where it has records of its own.
+
+    `PART`: it is a beginning of it, or all of it. `STALE`: it is, too, but a writer who had to supersede a killed one
+    has left `taken` records behind it, where the rest belongs. `AHEAD`: it is all of it, and its job went on.
+    """
+
+    PART = "part"
+    STALE = "stale"
+    AHEAD = "ahead"
+
+
+def relation(cargo: Cargo, store: RunStore, there: JournalReading) -> Relation | None:
+    """Return how the journal in *store*, which was just read, relates to *cargo*."""
+    end, proper = there.end.sequence, there.end.sequence
+    while proper > there.start.sequence and is_kind(store.read_line(proper), Kind.TAKEN):
+        proper -= 1
+    if end <= cargo.end.sequence and cargo.chain_at(end) == there.end.chain:
+        return Relation.PART
+    if end > cargo.end.sequence and chain_at(store, there, cargo.end.sequence) == cargo.end.chain:
+        return Relation.AHEAD if proper > cargo.end.sequence else Relation.PART
+    is_part = proper <= cargo.end.sequence and cargo.chain_at(proper) == chain_at(store, there, proper)
+    return Relation.STALE if is_part else None
+
+
 def moved_on(store: RunStore) -> MovedOn:
     """Return the error that a writer was faster."""
     return MovedOn(f"{store.path}: it changed while it was read; run the same command again.")
@@ -175,7 +201,8 @@ def check(cargo: Cargo, carried: Carried, target: RunStore) -> None:
     reading = target.read_journal(see)
     if reading is not None and reading.damage:
         raise reading.damage[0].error
-    if reading is None or reading.end != cargo.end or lines.hexdigest() != carried.lines:
+    ends = None if reading is None else chain_at(target, reading, cargo.end.sequence)
+    if ends != cargo.end.chain or lines.hexdigest() != carried.lines:
         raise CorruptJournal(f"{target.path}: what was written there is read back as something else.")
     for name, wanted in carried.documents.items():
         if _sha(target.read(name, group_may_write=True)) != wanted:
@@ -227,7 +254,10 @@ class _Carrying:
         """Put a document, unless it is there just so."""
         data = self._cargo.store.read(name, group_may_write=True)
         if is_checkpoint_name(name) and not coded_name(name):
-            decode(name, data, lambda _: None)
+            try:
+                decode(name, data, lambda _: None)
+            except DamageError as error:
+                raise _damaged(type(error)(f"{self._cargo.store.path}/{error}")) from error
         self.documents[name] = _sha(data)
         if name not in self._there or self._target.read(name, group_may_write=True) != data:
             self._target.replace(name, data)

@@ -14,7 +14,18 @@ from milepost.run.manifest import MAKING, MANAGER_KEEPER, Manifest, read_manifes
 from milepost.run.place import FolderLocation, Location, Place, Where, bare_location, location_of
 from milepost.run.subject import Subject, held, is_bare, keeper_by_names, looked_at, runs_aside
 from milepost.stores import MANIFEST, RunStore
-from milepost.upkeep.carrying import Cargo, Carried, MovedOn, agreed, carry, chain_at, check, looked_over, moved_on
+from milepost.upkeep.carrying import (
+    Cargo,
+    Carried,
+    MovedOn,
+    Relation,
+    agreed,
+    carry,
+    check,
+    looked_over,
+    moved_on,
+    relation,
+)
 from milepost.upkeep.forking import named
 
 _LOOKS = 8
@@ -90,9 +101,7 @@ def copy_runs(
     return done
 
 
-def _copied(
-    here: Location, folder: str | None, subject: Subject, clock: Clock, told: Told, *, replace: bool
-) -> Copied:
+def _copied(here: Location, folder: str | None, subject: Subject, clock: Clock, told: Told, *, replace: bool) -> Copied:
     """Copy one run; look again where its writer was faster."""
     for looks_left in reversed(range(_LOOKS)):
         with looked_at(here, subject.phase, folder) as source:
@@ -145,6 +154,8 @@ class _Moving:
                     done = self._continued(run) if _run_of(run) == self._cargo.run else None
                 if done is not None:
                     return done
+        elif own == self._cargo.run and self._is_stale():
+            return COPIED, self._in_its_place()
         elif not is_bare(self._store.names()) and not replace:
             raise InvalidArgument(
                 f"{self._store.path}: the same run went on in both places, and differs. --replace sets the one that is "
@@ -153,17 +164,14 @@ class _Moving:
         return COPIED, self._staged(aside=aside)
 
     def _continued(self, store: RunStore) -> tuple[str, Carried | None] | None:
-        """Bring the rest of the very run that is there; None if what is there is not a part of it."""
-        there = agreed(store)
-        if there is None:
+        """Bring the rest of the very run that is there; None if it cannot be gone on with byte for byte."""
+        there, cargo = agreed(store), self._cargo
+        found = None if there is None else relation(cargo, store, there)
+        if there is None or found is None or found is Relation.STALE:
             return None
-        cargo = self._cargo
-        if there.end.sequence > cargo.end.sequence:
-            return (AHEAD, None) if chain_at(store, there, cargo.end.sequence) == cargo.end.chain else None
-        if cargo.chain_at(there.end.sequence) != there.end.chain:
-            return None
-        names = {name: store.read(name, group_may_write=True) for name in store.names() if name in cargo.names}
-        if there.end == cargo.end and names.keys() == set(cargo.names) and self._are_alike(names):
+        if found is Relation.AHEAD:
+            return AHEAD, None
+        if there.end.sequence >= cargo.end.sequence and self._has_all_documents(store):
             return THERE, None
         position = store.recover(cargo.run, known=True, refuse_damage=True).end
         carried = carry(cargo, store, position, self._told)
@@ -171,9 +179,19 @@ class _Moving:
         check(cargo, carried, store)
         return CONTINUED, carried
 
-    def _are_alike(self, there: dict[str, bytes]) -> bool:
+    def _is_stale(self) -> bool:
+        """Tell whether the phase's run is a part of this one that only lacks the place for the rest."""
+        there = agreed(self._store)
+        return there is not None and relation(self._cargo, self._store, there) is Relation.STALE
+
+    def _has_all_documents(self, store: RunStore) -> bool:
+        names = store.names()
         try:
-            return all(self._cargo.store.read(name, group_may_write=True) == data for name, data in there.items())
+            return all(
+                name in names
+                and store.read(name, group_may_write=True) == self._cargo.store.read(name, group_may_write=True)
+                for name in self._cargo.names
+            )
         except FileNotFoundError as error:
             raise moved_on(self._cargo.store) from error
 
@@ -193,6 +211,14 @@ class _Moving:
         run.close()
         if not aside:
             take_over(self._store, self._old(), name)
+        return carried
+
+    def _in_its_place(self) -> Carried:
+        """Copy the run anew, and let the part of it go that was there: it holds nothing of its own."""
+        before = set(self._store.runs())
+        carried = self._staged(aside=False)
+        for name in set(self._store.runs()) - before:
+            self._store.remove_run(name)
         return carried
 
     def _begun(self) -> tuple[str, RunStore]:
