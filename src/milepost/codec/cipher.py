@@ -83,4 +83,4 @@ def _cipher(key: Secret, salt: bytes, purpose: bytes) -> AESGCM:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError as error:
         raise MissingExtra("encryption needs the cryptography package: pip install 'milepost[crypto]'") from error
-    return AESGCM(key.derived(salt, b"milepost " + ALGORITHM.encode() + b" " + purpose, 32).bytes())
+    return AESGCM(key.derived(salt, b"milepost " + ALGORITHM.encode() + b" " + purpose, 32).reveal())

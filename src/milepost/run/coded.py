@@ -12,7 +12,7 @@ from typing import Self
 from milepost import keys
 from milepost.checkpoint import is_checkpoint_name
 from milepost.codec.coding import Codec
-from milepost.codec.files import coded_name, file_of, plain_of
+from milepost.codec.files import PACKED, coded_name, file_of, plain_of
 from milepost.codec.ring import KeyRing
 from milepost.codec.sealing import DOCUMENT_START, NO_LINK, Sealing
 from milepost.errors import CorruptDocument, KeyMissing, NotEncrypted, Tampered, WrongKey
@@ -76,6 +76,7 @@ class CodedRun(WrappedRun):
         """Read the journal; a record that was altered, moved or forged is damage, and the lines end before it."""
         if visit is None and self._ring() is None:
             return self.inner.read_journal()
+        self._opening = None
         lines = self._lines(self._run_id(), visit)
         reading = self.inner.read_journal(lines.see)
         if reading is None:
@@ -147,6 +148,7 @@ class CodedRun(WrappedRun):
             return data
         if is_checkpoint_name(name):
             if most is None and coded_name(name):
+                self._packed = self._packed or PACKED in name
                 return plain_of(name, data, self._reading(self._run_id()))
             if most is None:
                 self._refuse_plain(name)
