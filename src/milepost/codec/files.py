@@ -40,6 +40,23 @@ def coded_name(name: str) -> bool:
     return name.endswith((PACKED, SEALED))
 
 
+def plain_name(name: str) -> str:
+    """Return the name that a checkpoint has where it is neither compressed nor encrypted."""
+    return name.removesuffix(SEALED).removesuffix(PACKED)
+
+
+def check(name: str, data: bytes) -> None:
+    """Pass a compressed or encrypted file that is whole, as far as that shows without a key.
+
+    Raises:
+        CorruptCheckpoint: It is not.
+    """
+    if name.endswith(SEALED):
+        _sealed_parts(name, data)
+    else:
+        _unfolded(name, data)
+
+
 def head_in(start: bytes) -> bytes | None:
     """Return the head at the start of a compressed or encrypted file, newline and all; None if there is none."""
     skipped = packing.read_aside(start)
@@ -47,6 +64,14 @@ def head_in(start: bytes) -> bytes | None:
         return skipped.content
     line, newline, rest = start.partition(b"\n")
     return line + newline if rest.startswith(_CODEC) else None
+
+
+def is_encrypted(start: bytes) -> str | None:
+    """Return what the start of an encrypted file names as its codec; None for one that is only compressed."""
+    head = None if packing.read_aside(start) is not None else head_in(start)
+    if head is None:
+        return None
+    return start[len(head) + len(_CODEC) :].partition(b'"')[0].decode("ascii", "replace")
 
 
 def file_of(name: str, head: bytes, plain: bytes, packed: bytes | None, sealing: Sealing | None, key_id: str) -> Coded:
@@ -79,15 +104,26 @@ def plain_of(name: str, data: bytes, sealing: Sealing) -> bytes:
         NotDecodable, Tampered, KeyMissing, WrongKey: See `Sealing.open_record`.
     """
     if name.endswith(SEALED):
-        body = data[:-_TAIL_BYTES]
-        if data[len(body) :] != _DIGEST + digest(body).encode() + _DIGEST_END:
-            raise CorruptCheckpoint(f"{name}: its digest does not match: the file is torn or was altered.")
-        head = head_in(body) or b""
-        named, found, blob = body[len(head) :].removeprefix(_CODEC).partition(_CODEC_END)
-        if not head or not found or len(named) > _LONGEST_NAME:
-            raise CorruptCheckpoint(f"{name}: it is not of the form that its name says.")
-        text = sealing.open_file(name, head, named.decode("ascii", "replace"), blob)
-        return _unpacked(name, text) if named.startswith(ZSTD.encode()) else text
+        head, named, blob = _sealed_parts(name, data)
+        text = sealing.open_file(name, head, named, blob)
+        return _unpacked(name, text) if named.startswith(ZSTD) else text
+    return _unfolded(name, data)
+
+
+def _sealed_parts(name: str, data: bytes) -> tuple[bytes, str, bytes]:
+    """Return the head, the codec's name and the sealed text of a file whose digest matches."""
+    body = data[:-_TAIL_BYTES]
+    if data[len(body) :] != _DIGEST + digest(body).encode() + _DIGEST_END:
+        raise CorruptCheckpoint(f"{name}: its digest does not match: the file is torn or was altered.")
+    head = head_in(body) or b""
+    named, found, blob = body[len(head) :].removeprefix(_CODEC).partition(_CODEC_END)
+    if not head or not found or len(named) > _LONGEST_NAME:
+        raise CorruptCheckpoint(f"{name}: it is not of the form that its name says.")
+    return head, named.decode("ascii", "replace"), blob
+
+
+def _unfolded(name: str, data: bytes) -> bytes:
+    """Return the plain file of one that is compressed, and not encrypted."""
     skipped = packing.read_aside(data)
     if skipped is None:
         raise CorruptCheckpoint(f"{name}: it is not of the form that its name says.")

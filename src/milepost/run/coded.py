@@ -37,6 +37,7 @@ class CodedRun(WrappedRun):
         self._codec = codec
         self._run: str | None = None
         self._link = NO_LINK
+        self._given: KeyRing | None = None
         self._encrypted = False
         self._packed = False
         self._written: Sealing | None = None
@@ -55,6 +56,15 @@ class CodedRun(WrappedRun):
     def write_with(self, codec: Codec) -> None:
         """Write from here on with *codec*."""
         self._codec, self._written = codec, None
+
+    def read_with(self, ring: KeyRing | None) -> None:
+        """Open with the keys of *ring*; None goes back to the codec's, or those of the environment."""
+        self._given, self._opening = ring, None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether something was read that is compressed."""
+        return self._packed
 
     def writing(self) -> Codec:
         """Return what is written with: the codec that was asked for, encrypting if the run is.
@@ -193,6 +203,8 @@ class CodedRun(WrappedRun):
         self._encrypted, self._packed = self._encrypted or lines.encrypted, self._packed or lines.packed
 
     def _ring(self) -> KeyRing | None:
+        if self._given is not None:
+            return self._given
         ring = self._codec.ring if self._codec is not None else None
         return keys.given() if ring is None else ring
 

@@ -3,6 +3,7 @@
 from milepost.upkeep.forking import Forked, fork
 from milepost.upkeep.packing import export_runs
 from milepost.upkeep.pruning import Limits, Pruned, clear, prunable, prune
+from milepost.upkeep.rekeying import Rekeyed, rekey
 from milepost.upkeep.repairing import Repair, repair
 from milepost.upkeep.unpacking import Imported, import_runs
 
@@ -11,6 +12,7 @@ __all__ = [
     "Imported",
     "Limits",
     "Pruned",
+    "Rekeyed",
     "Repair",
     "clear",
     "export_runs",
@@ -18,5 +20,6 @@ __all__ = [
     "import_runs",
     "prunable",
     "prune",
+    "rekey",
     "repair",
 ]
