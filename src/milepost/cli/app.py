@@ -28,8 +28,8 @@ def _tell_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _face(  # noqa: PLR0917
-    show_version: Annotated[
+def _face(
+    show_version: Annotated[  # noqa: ARG001 -- its callback does it
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_tell_version)
     ] = False,
     key_file: Annotated[

@@ -178,7 +178,7 @@ class CodedRun(WrappedRun):
         sealed = self._sealed_document(name, data)
         self.inner.replace(name, data if sealed is None else sealed)
 
-    def coded_checkpoint(self, name: str, pieces: Sequence[bytes]) -> tuple[str, Content]:
+    def coded_checkpoint(self, name: str, pieces: Sequence[bytes]) -> tuple[str, Sequence[bytes]]:
         """Return the name and the bytes of a checkpoint as it is to be written here.
 
         Args:
@@ -191,7 +191,8 @@ class CodedRun(WrappedRun):
         plain = b"".join(pieces)
         head = pieces[0] + b"}\n"
         sealing = None if codec.ring is None else Sealing(codec, codec.ring, self._run_id(), self.path)
-        return file_of(name, head, plain, codec.packed(plain), sealing, codec.ring.first.id if codec.ring else "")
+        coded = file_of(name, head, plain, codec.packed(plain), sealing, codec.ring.first.id if codec.ring else "")
+        return coded.name, [coded.data]
 
     # --- inside
 
@@ -263,7 +264,7 @@ def bare(store: RunStore) -> RunStore:
     return store.inner if isinstance(store, WrappedRun) else store
 
 
-def coded_checkpoint(store: RunStore, name: str, pieces: Sequence[bytes]) -> tuple[str, Content]:
+def coded_checkpoint(store: RunStore, name: str, pieces: Sequence[bytes]) -> tuple[str, Sequence[bytes]]:
     """Return the name and bytes of a checkpoint as *store* is to be given it; see `CodedRun.coded_checkpoint`."""
     return store.coded_checkpoint(name, pieces) if isinstance(store, CodedRun) else (name, pieces)
 

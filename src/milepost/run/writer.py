@@ -243,7 +243,7 @@ class RunWriter:
             if not self.store.has(name):  # it certainly does not stand, so changes may go on from what was before
                 self._state = before
             raise
-        size = self.store.size(name)
+        size = sum(map(len, data))
         self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
         self._moved_to(self._entries[0])
