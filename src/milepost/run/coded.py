@@ -63,8 +63,8 @@ class CodedRun(WrappedRun):
 
     @property
     def is_packed(self) -> bool:
-        """Whether something was read that is compressed."""
-        return self._packed
+        """Whether something was read, or a checkpoint is there, that is compressed."""
+        return self._packed or any(PACKED in name for name in self.names("checkpoint_"))
 
     def writing(self) -> Codec:
         """Return what is written with: the codec that was asked for, encrypting if the run is.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from milepost.codec.coding import Codec
+from milepost.errors import InvalidArgument
 from milepost.run.coded import CodedRun
 from milepost.stores import RunStore, Spot
 
@@ -51,6 +52,17 @@ class CodedLocation(NamedTuple):
 
     def _around(self, store: RunStore | None) -> CodedRun | None:
         return None if store is None else CodedRun(store, self.codec)
+
+
+def checked_codec(codec: Codec | None) -> Codec | None:
+    """Return *codec* if it is one, or None.
+
+    Raises:
+        InvalidArgument: It is something else.
+    """
+    if codec is not None and not isinstance(codec, Codec):
+        raise InvalidArgument("codec: a milepost.Codec is needed, or None.")
+    return codec
 
 
 def bare_location(location: Location) -> Location:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument, MilepostError
 from milepost.fs import FileSystem, current
-from milepost.run.coded_place import CodedLocation, bare_location
+from milepost.run.coded_place import CodedLocation, bare_location, checked_codec
 from milepost.run.handover import present
 from milepost.stores import RunFiles, RunStore, Spot
 from milepost.stores.folder import Folder
@@ -247,6 +247,7 @@ def location_for_job(store: Where, terms: Terms | None = None, codec: Codec | No
 
     A folder is the one that its path names now, wherever the job goes. Errors are those of `location_of`.
     """
+    checked_codec(codec)
     if isinstance(store, Location):
         return store if codec is None else CodedLocation(bare_location(store), codec)
     found = _bare_location(os.environ.get(VARIABLE) or store, terms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_taken_slot_may_stand_between(tmp_path: Path, folders: Iterator[Path])
     assert [record.kind for record in read_run(folder)][-2:] == [Kind.TAKEN, Kind.OPENED]
 
 
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "kind": Kind.FAILED,
     "time": 99.5,
     "attempt": 7,
@@ -134,7 +135,7 @@ def test_every_field_is_bound(lines: list[bytes], folders: Iterator[Path], field
 def test_no_field_can_be_left_out(lines: list[bytes], folders: Iterator[Path], field: str) -> None:
     """A record that lost a field is refused."""
     records = as_records(lines)
-    records[2] = records[2]._replace(**{field: None})
+    records[2] = records[2]._replace(**cast("dict[str, Any]", {field: None}))
     assert refused(next(folders), records)
 
 
