@@ -34,11 +34,12 @@ from milepost.records import (
 from milepost.run import load_current
 from milepost.run.coded import CodedRun, bare
 from milepost.run.handover import staged, sweep, take_over
-from milepost.run.manifest import MANAGER_KEEPER, Manifest
+from milepost.run.manifest import MAKING, MANAGER_KEEPER, Manifest, read_manifest, write_manifest
 from milepost.run.place import Where
 from milepost.run.session import RECEIPT
 from milepost.run.subject import SEALED, Subject, held, looked_at, runs_aside, stored_value
-from milepost.stores import RunStore
+from milepost.stores import MANIFEST, RunStore
+from milepost.stores.lock import LOCK_NAME
 
 _SOME = 1000
 
@@ -211,7 +212,17 @@ def _remove_superseded(root: Where, own: Subject, ring: KeyRing | None) -> None:
     for folder, run, is_new in runs:
         newer = [name for name, same, is_so in runs if same == run and is_so and name != folder]
         if folder is not None and not is_new and newer and _holds(root, own.phase, newer[0], folder, ring):
-            own.store.remove_run(folder)
+            _remove(own.store, folder)
+
+
+def _remove(store: RunStore, folder: str) -> None:
+    """Delete a run below ``runs/``; one that is half deleted when a process dies counts for nothing and is swept."""
+    with store.run(folder) as one:
+        manifest = read_manifest(one)
+        assert manifest is not None, "it was read a moment ago"
+        write_manifest(one, manifest._replace(stage=MAKING))
+        one.delete([name for name in one.names() if name not in (MANIFEST, LOCK_NAME)], durable=True)
+    store.remove_run(folder)
 
 
 def _holds(root: Where, phase: str, newer: str | None, older: str, ring: KeyRing | None) -> bool:
