@@ -84,14 +84,13 @@ class Steps:
     @classmethod
     def named(cls, name: str) -> Steps | None:
         """Return what a *name* says; None if it says nothing known here."""
-        first, _, rest = name.partition("+")
-        last = rest or first
-        algorithm, _, key_id = last.partition(":")
-        if first == ZSTD and not rest and last == ZSTD:
+        if name == ZSTD:
             return cls(is_packed=True, key_id=None)
-        if algorithm != ALGORITHM or not key_id or (rest and first != ZSTD):
+        sealed = name.removeprefix(f"{ZSTD}+")
+        algorithm, _, key_id = sealed.partition(":")
+        if algorithm != ALGORITHM or not key_id:
             return None
-        return cls(is_packed=bool(rest), key_id=key_id)
+        return cls(is_packed=sealed != name, key_id=key_id)
 
     def __str__(self) -> str:
         """Return the name."""
