@@ -60,11 +60,11 @@ class Codec:
         """Return the same codec, encrypting under the first key of *ring*."""
         return Codec(self._compress, level=self._level if self._compress else None, encrypt=ring)
 
-    def packed(self, data: bytes) -> bytes | None:
-        """Return *data* compressed; None where it is not to be, or would not be smaller."""
-        if self._compress is None or len(data) < SMALLEST_PACKED_BYTES:
+    def packed(self, *pieces: bytes) -> bytes | None:
+        """Return *pieces* compressed as one; None where they are not to be, or would not be smaller."""
+        if self._compress is None or sum(map(len, pieces)) < SMALLEST_PACKED_BYTES:
             return None
-        return packing.pack(data, self._level)
+        return packing.pack(*pieces, level=self._level)
 
     def __repr__(self) -> str:
         """Return what is done, with the ids of keys only."""

@@ -13,12 +13,16 @@ The digest tells damage by accident from what somebody altered who knew how to m
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import xxhash
 
 from milepost.codec import packing
 from milepost.codec.coding import ZSTD, Steps
 from milepost.codec.sealing import Sealing
 from milepost.errors import CorruptCheckpoint
+from milepost.fs import Content
 from milepost.records import digest
 
 PACKED, SEALED = ".zst", ".enc"
@@ -29,10 +33,10 @@ _LONGEST_NAME = 128
 
 
 class Coded(NamedTuple):
-    """A checkpoint as it is written: its file's *name*, and the *data*."""
+    """A checkpoint as it is written: its file's *name*, and the *data* in pieces."""
 
     name: str
-    data: bytes
+    data: Content
 
 
 def coded_name(name: str) -> bool:
@@ -74,26 +78,37 @@ def is_encrypted(start: bytes) -> str | None:
     return start[len(head) + len(_CODEC) :].partition(b'"')[0].decode("ascii", "replace")
 
 
-def file_of(name: str, head: bytes, plain: bytes, packed: bytes | None, sealing: Sealing | None, key_id: str) -> Coded:
+def file_of(
+    name: str, head: bytes, plain: Sequence[bytes], packed: bytes | None, sealing: Sealing | None, key_id: str
+) -> Coded:
     """Return a checkpoint as its codec writes it.
 
     Args:
         name: The plain file's name.
         head: Its head, a line.
-        plain: All of its bytes.
+        plain: All of its bytes, in pieces.
         packed: The same compressed, or None.
         sealing: What encrypts it, or None.
         key_id: The id of the key for that.
     """
     if packed is not None:
         name += PACKED
-    if sealing is None:
-        return Coded(name, plain if packed is None else packing.aside(head) + packed)
-    name += SEALED
-    named = str(Steps(is_packed=packed is not None, key_id=key_id))
-    blob = sealing.seal_file(name, head, named, plain if packed is None else packed)
-    body = head + _CODEC + named.encode() + _CODEC_END + blob
-    return Coded(name, body + _DIGEST + digest(body).encode() + _DIGEST_END)
+    if sealing is not None:
+        name += SEALED
+        named = str(Steps(is_packed=packed is not None, key_id=key_id))
+        return Coded(name, _sealed(name, head, named, plain if packed is None else [packed], sealing))
+    return Coded(name, plain if packed is None else [packing.aside(head), packed])
+
+
+def _sealed(name: str, head: bytes, named: str, text: Sequence[bytes], sealing: Sealing) -> Iterator[bytes]:
+    """Yield the bytes of an encrypted checkpoint, made as they are written: a large state is not held twice."""
+    start = head + _CODEC + named.encode() + _CODEC_END
+    running = xxhash.xxh3_128(start)
+    yield start
+    for piece in sealing.seal_file(name, head, named, text):
+        running.update(piece)
+        yield piece
+    yield _DIGEST + running.hexdigest().encode() + _DIGEST_END
 
 
 def plain_of(name: str, data: bytes, sealing: Sealing) -> bytes:

@@ -178,7 +178,7 @@ class CodedRun(WrappedRun):
         sealed = self._sealed_document(name, data)
         self.inner.replace(name, data if sealed is None else sealed)
 
-    def coded_checkpoint(self, name: str, pieces: Sequence[bytes]) -> tuple[str, Sequence[bytes]]:
+    def coded_checkpoint(self, name: str, pieces: Sequence[bytes]) -> tuple[str, Content]:
         """Return the name and the bytes of a checkpoint as it is to be written here.
 
         Args:
@@ -188,11 +188,9 @@ class CodedRun(WrappedRun):
         codec = self.writing()
         if not codec.packs and codec.ring is None:
             return name, pieces
-        plain = b"".join(pieces)
         head = pieces[0] + b"}\n"
         sealing = None if codec.ring is None else Sealing(codec, codec.ring, self._run_id(), self.path)
-        coded = file_of(name, head, plain, codec.packed(plain), sealing, codec.ring.first.id if codec.ring else "")
-        return coded.name, [coded.data]
+        return file_of(name, head, pieces, codec.packed(*pieces), sealing, codec.ring.first.id if codec.ring else "")
 
     # --- inside
 
@@ -264,7 +262,7 @@ def bare(store: RunStore) -> RunStore:
     return store.inner if isinstance(store, WrappedRun) else store
 
 
-def coded_checkpoint(store: RunStore, name: str, pieces: Sequence[bytes]) -> tuple[str, Sequence[bytes]]:
+def coded_checkpoint(store: RunStore, name: str, pieces: Sequence[bytes]) -> tuple[str, Content]:
     """Return the name and bytes of a checkpoint as *store* is to be given it; see `CodedRun.coded_checkpoint`."""
     return store.coded_checkpoint(name, pieces) if isinstance(store, CodedRun) else (name, pieces)
 

@@ -43,7 +43,7 @@ def frame(data: bytes, *, checksum: int = 1, declared: bool = True, level: int =
 @pytest.mark.parametrize("level", [-7, 1, 3, 19])
 def test_what_was_packed_comes_back(level: int) -> None:
     """Packed bytes are smaller, and unfold to what they were, at every level."""
-    packed = pack(TEXT, level)
+    packed = pack(TEXT, level=level)
     assert packed is not None
     assert len(packed) < len(TEXT) / 2
     assert unpack(packed) == TEXT
