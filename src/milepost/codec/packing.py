@@ -28,7 +28,6 @@ _MAGIC_ASIDE = b"\x50\x2a\x4d\x18"
 _ASIDE_BYTES = 8  # the magic and a size of 4 bytes
 _STEP_BYTES = 1024 * 1024
 _TWO_THREADS_BYTES = 2 * 1024 * 1024  # below, a second thread costs more than it saves
-_JOB_BYTES = 1024 * 1024
 
 
 class NotPacked(Exception):
@@ -73,7 +72,7 @@ def pack(*pieces: bytes, level: int = USUAL_LEVEL) -> bytes | None:
     size = sum(map(len, pieces))
     options = {parameter.compression_level: level, parameter.checksum_flag: 1, parameter.content_size_flag: 1}
     if size >= _TWO_THREADS_BYTES and parameter.nb_workers.bounds()[1] > 1:
-        options |= {parameter.nb_workers: 2, parameter.job_size: _JOB_BYTES, parameter.overlap_log: 1}
+        options[parameter.nb_workers] = 2
     compressor = zstd.ZstdCompressor(options=options)
     compressor.set_pledged_input_size(size)
     packed = b"".join([*map(compressor.compress, pieces), compressor.flush(compressor.FLUSH_FRAME)])
