@@ -20,7 +20,7 @@ class Lines:
     """
 
     def __init__(self, sealing: Callable[[], Sealing], visit: Visit | None, *, must: bool, where: str) -> None:
-        """Open lines with what *sealing* returns when the first one needs it; plain ones are refused if they *must* not be."""
+        """Open lines with what *sealing* returns when one needs it; plain ones are refused where they *must* not be."""
         self._made = sealing
         self._sealing: Sealing | None = None
         self._visit = visit
