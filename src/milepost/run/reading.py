@@ -52,8 +52,9 @@ class ReadSession:
 
     def refresh(self) -> None:
         """Read the journal anew. A writer may be at work, so damage counts only if two looks in a row agree on it."""
-        seen = self._manifest_file()
-        manifest = read_manifest(self._store)
+        seen, manifest = self._manifest_file(), read_manifest(self._store)
+        while seen != (seen := self._manifest_file()):  # a shared store knows only behind the first look
+            manifest = read_manifest(self._store)
         if manifest is None or manifest.leaving:
             raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
         if manifest.keeper != PHASE_KEEPER:

@@ -19,15 +19,18 @@ class WrappedRun:
     def __init__(self, inner: RunStore) -> None:
         """Stand around *inner*, which is closed with this object."""
         self.inner = inner
+        self.path = inner.path
 
     def around(self, inner: RunStore) -> Self:
         """Return the same around another store."""
         return type(self)(inner)
 
+    path: Spot
+
     @property
-    def path(self) -> Spot:
-        """Where the run is, for messages."""
-        return self.inner.path
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more records."""
+        return self.inner.window_seconds
 
     @property
     def poisoned(self) -> bool:

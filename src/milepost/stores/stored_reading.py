@@ -74,8 +74,7 @@ class StoredReading:
         return self._lines.read(sequence)
 
     def journal_run(self) -> str | None:
-        """Return the id of the run that the directory names."""
-        self._look()
+        """Return the id of the run that the directory names, as it was looked at last."""
         return self._documents.directory.run
 
     def glance(self) -> Glance | None:

@@ -4,6 +4,7 @@ from milepost.upkeep.copying import Copied, copy_runs
 from milepost.upkeep.forking import Forked, fork
 from milepost.upkeep.packing import export_runs
 from milepost.upkeep.pruning import Limits, Pruned, clear, prunable, prune
+from milepost.upkeep.rekeying import Rekeyed, rekey
 from milepost.upkeep.repairing import Repair, repair
 from milepost.upkeep.unpacking import Imported, import_runs
 
@@ -13,6 +14,7 @@ __all__ = [
     "Imported",
     "Limits",
     "Pruned",
+    "Rekeyed",
     "Repair",
     "clear",
     "copy_runs",
@@ -21,5 +23,6 @@ __all__ = [
     "import_runs",
     "prunable",
     "prune",
+    "rekey",
     "repair",
 ]

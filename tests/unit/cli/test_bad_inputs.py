@@ -31,12 +31,13 @@ COMMANDS: dict[str, list[list[str]]] = {
     "prune": [["prune", "PHASE", "--yes", "--keep", "0"]],
     "clear": [["clear", "PHASE", "--yes"]],
     "bless": [["bless", "PHASE"]],
+    "rekey": [["rekey", "PHASE", "--plain"]],
     "status": [["status", "PHASE"]],
     "copy": [["copy", "ROOT", "OUT", "PHASE"], ["copy", "ROOT", "sqlite:///OUT.db", "PHASE", "--with-runs"]],
 }
 """How to call each command so that it works on the phase PHASE."""
 
-CHANGING = ["fork", "import", "repair", "prune", "clear", "bless"]
+CHANGING = ["fork", "import", "repair", "prune", "clear", "bless", "rekey"]
 LINES = [words for lines in COMMANDS.values() for words in lines]
 
 

@@ -10,7 +10,8 @@ import milepost
 from milepost import upkeep
 from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument
-from milepost.run.place import bare_location, location_of
+from milepost.run.coded_place import bare_location
+from milepost.run.place import location_of
 from milepost.run.subject import looked_at, runs_aside
 from tests.support.commands import ITEMS, files_of, flipped, job, managed, run
 
