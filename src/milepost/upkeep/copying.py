@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from milepost.clock import Clock, SystemClock
 from milepost.errors import CorruptDocument, DamageError, InvalidArgument, NotDecodable
+from milepost.run.coded_place import bare_location
 from milepost.run.handover import free_name, half_made, settled, take_over
 from milepost.run.manifest import MAKING, MANAGER_KEEPER, Manifest, read_manifest, write_manifest
-from milepost.run.coded_place import bare_location
 from milepost.run.place import FolderLocation, Location, Place, Where, location_of
 from milepost.run.subject import Subject, held, is_bare, keeper_by_names, looked_at, runs_aside
 from milepost.stores import MANIFEST, RunStore

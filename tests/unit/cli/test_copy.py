@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import milepost
-from milepost import upkeep
+from milepost import keys, upkeep
 from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument
 from milepost.run.coded_place import bare_location
@@ -159,13 +159,31 @@ def _has_run(where: str, phase: str) -> bool:
 
 def test_a_packed_run_travels_as_it_is(tmp_path: Path, other: str) -> None:
     """Compressed records and checkpoints are the same bytes there."""
-    with milepost.Phase("items", store=location_of(tmp_path, codec=Codec("zstd"))) as phase:  # type: ignore[arg-type]
+    with milepost.Phase("items", store=tmp_path, codec=Codec("zstd")) as phase:
         for item in phase.each(ITEMS):
             phase.record(item * 2000)
     upkeep.copy_runs(tmp_path, other, ["items"])
     assert held_in(other, "items") == held_in(tmp_path, "items")
     with milepost.open("items", store=other) as copied:
         assert copied.results()["a"] == "a" * 2000
+
+
+def test_an_encrypted_run_travels_without_a_key(tmp_path: Path, other: str) -> None:
+    """Nothing is opened: sealed records and documents are the same bytes there, and their key opens them there."""
+    codec = Codec(encrypt=keys.from_callable(lambda _: b"k" * 32, ["one"]))
+    with milepost.Phase("items", store=tmp_path, codec=codec) as phase:
+        for item in phase.each(ITEMS):
+            phase.record(item.upper())
+    with milepost.CheckpointManager("states", tmp_path, codec=codec) as manager:
+        for iteration in (1, 2, 3):
+            manager.save_checkpoint(iteration, {"books": list(range(iteration))}, force=iteration < 3)
+    upkeep.copy_runs(tmp_path, other, BOTH)
+    for name in BOTH:
+        assert held_in(other, name) == held_in(tmp_path, name)
+    assert milepost.open("items", store=other, codec=codec).results()["a"] == "A"
+    latest = milepost.CheckpointManager("states", other, codec=codec).get_latest_checkpoint()
+    assert latest is not None
+    assert latest["state"] == {"books": [0, 1, 2]}
 
 
 def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
