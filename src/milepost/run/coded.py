@@ -15,7 +15,7 @@ from milepost.codec.coding import Codec
 from milepost.codec.files import PACKED, SEALED, coded_name, file_of, plain_of
 from milepost.codec.ring import KeyRing
 from milepost.codec.sealing import DOCUMENT_START, NO_LINK, Sealing
-from milepost.errors import CorruptDocument, KeyMissing, NotEncrypted, Tampered, WrongKey
+from milepost.errors import CorruptCheckpoint, CorruptDocument, KeyMissing, NotEncrypted, Tampered, WrongKey
 from milepost.fs import Content
 from milepost.records import Position, Record, codec_of, stated_and_value, with_value
 from milepost.run.lines import Lines
@@ -155,7 +155,12 @@ class CodedRun(WrappedRun):
 
     def read(self, name: str, most: int | None = None, *, group_may_write: bool = False) -> bytes:
         """Return a document's plain bytes; the first ones of a checkpoint are its head, which is readable anyway."""
-        data = self.inner.read(name, most, group_may_write=group_may_write)
+        try:
+            data = self.inner.read(name, most, group_may_write=group_may_write)
+        except CorruptDocument as error:  # a store that knows what it holds says so before we look
+            if is_checkpoint_name(name):
+                raise CorruptCheckpoint(f"{name}: it is not what was written.") from error
+            raise
         if name == MANIFEST or name.startswith(_JOURNALS):
             return data
         if is_checkpoint_name(name):

@@ -52,7 +52,7 @@ def test_a_copy_is_the_same_run_and_its_jobs_go_on_there(tmp_path: Path, other: 
     for phase in BOTH:
         assert held_in(here, phase) == held_in(other, phase) == held_in(back, phase)
     for where in (other, back):
-        assert job(where) == ITEMS[2:]  # type: ignore[arg-type]
+        assert job(where) == ITEMS[2:]
         with milepost.CheckpointManager("states", where) as manager:
             latest = manager.get_latest_checkpoint()
             assert latest is not None
@@ -79,7 +79,7 @@ def test_the_same_command_brings_only_what_is_new(tmp_path: Path, other: str) ->
 def test_another_run_is_refused_or_set_aside(tmp_path: Path, other: str) -> None:
     """A phase that has another run there stays as it is unless told otherwise; then that run is set aside whole."""
     job(tmp_path)
-    job(other, items=["x"])  # type: ignore[arg-type]
+    job(other, items=["x"])
     theirs = held_in(other, "items")
     with pytest.raises(InvalidArgument, match="--replace"):
         upkeep.copy_runs(tmp_path, other, ["items"])
@@ -97,7 +97,7 @@ def test_one_run_that_went_on_in_two_places_is_refused(tmp_path: Path, other: st
     job(tmp_path, items=ITEMS[:1], complete=False)
     upkeep.copy_runs(tmp_path, other, ["items"])
     job(tmp_path, items=ITEMS[:2], complete=False)
-    job(other, items=ITEMS[:3], complete=False)  # type: ignore[arg-type]
+    job(other, items=ITEMS[:3], complete=False)
     with pytest.raises(InvalidArgument, match="went on in both"):
         upkeep.copy_runs(tmp_path, other, ["items"])
     upkeep.copy_runs(tmp_path, other, ["items"], replace=True)
