@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -54,7 +55,8 @@ def copy(
         return
     for copied in done:
         typer.echo(escaped(_line(copied)))
-    typer.echo(escaped(f"To use it: --store {location_of(target).spot}, or MILEPOST_STORE for a job."))
+    named = shlex.quote(str(location_of(target).named))
+    typer.echo(escaped(f"To use it: --store {named}, or MILEPOST_STORE for a job."))
 
 
 def _line(one: Copied) -> str:

@@ -179,7 +179,7 @@ def prune(
 
 def clear(phase: PhaseName, root: Root = DEFAULT_ROOT, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete everything of a phase."""
-    if not confirmed(escaped(f"Delete everything of {phase} in {root}?"), yes=yes):
+    if not confirmed(escaped(f"Delete everything of {place_of(root, phase)}?"), yes=yes):
         raise typer.Exit(DIFFERENT)
     size = upkeep.clear(root, phase)
     if as_json:
@@ -215,7 +215,7 @@ def rekey(
 def bless(phase: PhaseName, root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """Accept a change."""
     if report.kept_by(root, phase) is None:  # so that no lock is put into a stranger's folder
-        raise InvalidArgument(f"{place_of(root, phase)}: nothing of Milepost is kept in this folder.")
+        raise InvalidArgument(f"{place_of(root, phase)}: nothing of Milepost is kept here.")
     accepted = milepost.bless(phase, store=root)
     if as_json:
         print_json({"phase": phase, "accepted": accepted})

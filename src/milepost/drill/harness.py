@@ -21,6 +21,7 @@ from milepost.drill.trials import tried
 from milepost.drill.undisturbed import USUAL_SEED, Three, Undisturbed, three_runs, unlike
 from milepost.errors import InvalidArgument
 from milepost.fs.trees import remove_tree, scratch_folder
+from milepost.stores.opening import without_secrets
 
 _LONGEST_RUN_SECONDS = 24 * 3600.0
 _LEAST_TIMEOUT_SECONDS = 60.0
@@ -71,7 +72,8 @@ class Drill:
         self._on_step = on_step
         self._stop = Stop()
         self._workers = settings.jobs or len(os.sched_getaffinity(0))
-        self.report = Report(shlex.join(settings.command), str(settings.folder), faults=faults_of(settings.faults))
+        command = without_secrets(shlex.join(settings.command))
+        self.report = Report(command, str(settings.folder), faults=faults_of(settings.faults))
 
     def stop(self) -> None:
         """Ask the drill to end: `run` raises `Stopped` soon."""
@@ -246,7 +248,8 @@ class Drill:
         asked += [word for one in settings.ignore for word in ("--ignore", one)]
         if settings.timeout_seconds is not None:
             asked += ["--timeout", f"{settings.timeout_seconds:g}"]
-        return shlex.join(["milepost", "drill", *words, *asked, "--", *settings.command])
+        command = map(without_secrets, settings.command)
+        return shlex.join(["milepost", "drill", *words, *asked, "--", *command])
 
 
 def _checked(settings: Settings) -> Settings:

@@ -100,7 +100,7 @@ def verify(
     """
     with looked_at(root, phase) as subject:
         if subject.keeper is None and subject.manifest is None:
-            raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept in this folder.")
+            raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept here.")
         aside = runs_aside(subject.store)
         verified = [_verified(subject, [] if aside else kept, outputs=outputs)]
         own = subject.manifest.run if subject.manifest else None

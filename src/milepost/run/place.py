@@ -14,7 +14,7 @@ from milepost.run.coded_place import CodedLocation, bare_location, checked_codec
 from milepost.run.handover import present
 from milepost.stores import RunFiles, RunStore, Spot
 from milepost.stores.folder import Folder
-from milepost.stores.opening import open_store, scheme_of
+from milepost.stores.opening import open_store, scheme_of, without_secrets
 from milepost.stores.terms import USUAL_SECONDS, Terms
 from milepost.stores.translate import error_for
 
@@ -143,10 +143,14 @@ class FolderLocation(NamedTuple):
 
 
 class SharedLocation(NamedTuple):
-    """The phases in a shared *store*; whoever writes one holds a lease by these *terms*."""
+    """The phases in a shared *store*; whoever writes one holds a lease by these *terms*.
+
+    *given* is the URL as one would type it, None where there was none; without passwords.
+    """
 
     store: Store
     terms: Terms
+    given: str | None = None
 
     @property
     def spot(self) -> Spot:
@@ -156,7 +160,7 @@ class SharedLocation(NamedTuple):
     @property
     def named(self) -> str:
         """The store's URL."""
-        return self.store.url
+        return self.given or self.store.url
 
     def path_of(self, name: str) -> Path:
         """Return the key."""
@@ -219,7 +223,7 @@ def _bare_location(where: str | os.PathLike[str], terms: Terms | None) -> Folder
     if scheme is None or scheme == "file":
         return FolderLocation(_root_of(where))
     assert isinstance(where, str), "only a text has a scheme"
-    return SharedLocation(open_store(where), terms or terms_of())
+    return SharedLocation(open_store(where), terms or terms_of(), without_secrets(where))
 
 
 def terms_of(lease_seconds: float | None = None, *, take_over: bool = False) -> Terms:

@@ -99,6 +99,39 @@ def redacted(url: str) -> str:
     )
 
 
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9.+-]*://[^\s'\"]+")
+_OURS = frozenset({"sqlite", "postgresql", "postgres", "s3", "gs", "az"})
+_HARMLESS = frozenset(
+    {
+        *("namespace", "schema", "timeout_seconds", "window_seconds", "journal_mode", "allow_http"),
+        *("endpoint", "region", "account_name", "sslmode", "virtual_hosted_style_request", "skip_signature"),
+    }
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return *text*, such as a command line, with the passwords of URLs in it left out: to be printed and typed again.
+
+    Of the query of a store's URL only what is no secret stays.
+    """
+    return _URL.sub(lambda found: _typed(found[0]), text)
+
+
+def _typed(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}@{host}" if user else host
+    query = parts.query
+    if parts.scheme.partition("+")[0] in _OURS:
+        named = [word for word in query.split("&") if word.partition("=")[0] in _HARMLESS]
+        query = "&".join(named)
+    after = f"?{query}" if query else ""
+    return f"{parts.scheme}://{netloc}{parts.path}{after}" + (f"#{parts.fragment}" if parts.fragment else "")
+
+
 def _after_fork_in_child() -> None:
     """Keep what the parent has open from being closed or used here: its connections are the parent's."""
     _opened.mutex = threading.RLock()

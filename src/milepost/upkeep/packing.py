@@ -14,7 +14,7 @@ from milepost.records import Position, start_of
 from milepost.run import list_entries, load_current
 from milepost.run.coded import bare
 from milepost.run.manifest import MANAGER_KEEPER
-from milepost.run.place import Where
+from milepost.run.place import Where, location_of
 from milepost.run.subject import Subject, looked_at, runs_aside, stored_value
 from milepost.stores import JournalReading, RunStore, write_durably
 from milepost.upkeep import archive
@@ -61,7 +61,7 @@ def export_runs(
         StorageError: The medium refused; what stood at *target* is whole.
     """
     if not phases:
-        raise InvalidArgument(f"{root}: there is no phase to export.")
+        raise InvalidArgument(f"{location_of(root).spot}: there is no phase to export.")
     clock = clock or SystemClock()
     runs = [(phase, folder) for phase in phases for folder in _folders(root, phase, with_runs=with_runs)]
     for looks_left in reversed(range(_LOOKS)):
@@ -80,7 +80,7 @@ def export_runs(
 def _folders(root: Where, phase: str, *, with_runs: bool) -> list[str | None]:
     with looked_at(root, phase) as subject:
         if subject.keeper is None:
-            raise InvalidArgument(f"{subject.path}: there is no run in this folder.")
+            raise InvalidArgument(f"{subject.path}: there is no run here.")
         aside = runs_aside(subject.store) if with_runs else []
     return [None, *aside]
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import milepost
+from milepost.phase.command import again
 from milepost.run.place import VARIABLE
-from milepost.stores.opening import open_store
+from milepost.stores.opening import open_store, without_secrets
 from tests.support.commands import ITEMS, job, managed, run
 from tests.support.workflows import Shelf
 
@@ -39,7 +40,7 @@ def test_a_phase_keeps_all_it_can(url: str) -> None:
             for item in phase.each(ITEMS, name="items"):
                 phase.record(noted(item))
             phase.step("step", noted, "step")
-            phase.call("call", lambda call_id: noted("call"))  # noqa: ARG005
+            phase.call("call", lambda call_id: noted("call"))
             mapped = dict(phase.map(double, [1, 2, 3], key=str, name="map", workers=1))
             before = phase.state.get("count", 0)
             phase.state["count"] = before + 1
@@ -197,3 +198,37 @@ def test_a_job_is_moved_by_the_environment(url: str, tmp_path: Path, monkeypatch
     assert not (tmp_path / "folder").exists()
     assert not shelf.store.exists()
     assert [one["phase"] for one in run("list", "--json").json] == ["items", "merge", "read", "states"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("postgresql://me:pw@db/x?namespace=a&password=pw", "postgresql://me@db/x?namespace=a"),
+        ("--store=postgresql+psycopg://me:pw@[::1]:5/x", "--store=postgresql+psycopg://me@[::1]:5/x"),
+        ("s3://b/p?endpoint=http://h:1&secret_access_key=pw", "s3://b/p?endpoint=http://h:1"),
+        ("run https://me:pw@host/a?b=c#d and s3://b", "run https://me@host/a?b=c#d and s3://b"),
+        ("sqlite:///x.db?namespace=n", "sqlite:///x.db?namespace=n"),
+        ("x://[pw", "x://…"),
+        ("no url: at all", "no url: at all"),
+    ],
+)
+def test_what_is_printed_holds_no_password(given: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is printed to be typed again has its URLs without passwords, and everything else."""
+    assert without_secrets(given) == told
+    monkeypatch.setattr("sys.orig_argv", ["python", "job.py", given])
+    assert "pw" not in again(MILEPOST_X="1")
+
+
+def test_a_sealed_document_that_is_damaged_or_gone_is_told(url: str) -> None:
+    """A job goes on without a sealed document that its store knows to be damaged or gone; verify tells, repair mends."""
+    for word in (b'"kind":"receipt"', None):
+        job(url)
+        store: Any = open_store(url)
+        if word is not None:
+            _alter(url, "items", word)
+        else:
+            store.delete([key for key in store.keys("items/") if "/documents/receipt" in key])
+        assert "receipt" in run("verify", "items", "--store", url, code=65).err
+        job(url)
+        run("repair", "items", "--yes", "--store", url)
+        run("verify", "items", "--store", url)
