@@ -17,6 +17,7 @@ from milepost.drill.experiments import Experiment, at_random, every_commit, faul
 from milepost.drill.folders import LINKED, Selection, copy_of, keep_compiled
 from milepost.drill.outcomes import Difference, Outcome, Report, Verdict
 from milepost.drill.processes import Stop
+from milepost.drill.stores import wiped
 from milepost.drill.trials import tried
 from milepost.drill.undisturbed import USUAL_SEED, Three, Undisturbed, three_runs, unlike
 from milepost.errors import InvalidArgument
@@ -71,6 +72,7 @@ class Drill:
         self._settings = _checked(settings)
         self._on_step = on_step
         self._stop = Stop()
+        self._problems: list[str] = []
         self._workers = settings.jobs or len(os.sched_getaffinity(0))
         command = without_secrets(shlex.join(settings.command))
         self.report = Report(command, str(settings.folder), faults=faults_of(settings.faults))
@@ -93,6 +95,8 @@ class Drill:
             self._try_all(scratch)
         finally:
             self.report.seconds = time.monotonic() - since
+            self._problems += wiped(sorted(scratch.glob("of_*")))
+            self.report.notes += sorted(set(self._problems))
             remove_tree(scratch)
             self._stop.close()
         return self.report
@@ -102,7 +106,7 @@ class Drill:
         copy_of(settings.folder, pristine, scratch, self._stop.check)
         limit = settings.timeout_seconds or _LONGEST_RUN_SECONDS
         command = _resolved(settings.command, settings.folder, pristine)
-        bench = Bench(command, scratch, dict(os.environ), limit, self._stop)
+        bench = Bench(command, scratch, dict(os.environ), limit, self._stop, problems=self._problems)
         self._on_step(Step(0, 0, 0))
         selection = Selection(settings.compare, settings.ignore)
         try:

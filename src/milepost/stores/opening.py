@@ -6,10 +6,15 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from milepost.errors import InvalidArgument
+from milepost.fs.installed import drill_agent
 from milepost.stores.store import Store
+
+if TYPE_CHECKING:
+    from milepost.fs.drilled import Drilled
 
 GROUP = "milepost.stores"
 """The entry point group in which an installed package offers a store: a scheme, and a function from URL to store."""
@@ -48,11 +53,11 @@ def open_store(url: str) -> Store:
         UnsafeStore: The store cannot keep what `Store` promises.
         StoreUnavailable: It cannot be reached.
     """
-    scheme = scheme_of(url)
+    scheme, agent = scheme_of(url), drill_agent()
     key = url if scheme != "sqlite" else f"{os.getcwd()}\0{url}"  # its path may be relative
     with _opened.mutex:
         if key not in _opened.stores:
-            _opened.stores[key] = _factory(scheme)(url)
+            _opened.stores[key] = _factory(scheme)(url) if agent is None else _drilled(url, scheme, agent)
         return _opened.stores[key]
 
 
@@ -61,6 +66,17 @@ def close_stores() -> None:
     with _opened.mutex:
         while _opened.stores:
             _opened.stores.popitem()[1].close()
+
+
+def _drilled(url: str, scheme: str | None, agent: Drilled) -> Store:
+    from milepost.stores.drilled import DrilledStore, isolated
+
+    own = isolated(url, scheme)
+    store = _factory(scheme)(own)
+    is_in_folder = scheme == "sqlite" and not url.startswith("sqlite:////")
+    if not is_in_folder:  # what lies in the run's own folder goes with it
+        agent.note_store(own)
+    return DrilledStore(store, agent)
 
 
 def _factory(scheme: str | None) -> Callable[[str], Store]:
