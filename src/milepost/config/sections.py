@@ -24,6 +24,13 @@ class CheckpointSettings(Section):
         default=Path("checkpoints"),
         description="Folder of the checkpoints. The application says where a relative one begins.",
     )
+    store: str | None = Field(
+        default=None,
+        description=(
+            "Folder, or URL of a store (sqlite:///progress.db, postgresql://HOST/DATABASE, s3://BUCKET/PREFIX), "
+            "instead of checkpoint_dir. MILEPOST_STORE wins over both."
+        ),
+    )
     save_interval_seconds: float = Field(
         default=300.0,
         ge=0,
