@@ -151,9 +151,7 @@ def run(
             _print_bytes((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
 
 
-def _params(
-    shelf_dir: Path | None, output_dir: Path | None, config: Path | None, store: str | None
-) -> dict[str, str]:
+def _params(shelf_dir: Path | None, output_dir: Path | None, config: Path | None, store: str | None) -> dict[str, str]:
     folders = {"paths.shelf_dir": shelf_dir, "paths.output_dir": output_dir}
     given = {**folders, settings.FILE_PARAMETER: config, STORE: store}
     return {name: str(path) for name, path in given.items() if path is not None}
