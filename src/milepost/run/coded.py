@@ -100,7 +100,13 @@ class CodedRun(WrappedRun):
         return reading
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to.
 
@@ -108,7 +114,7 @@ class CodedRun(WrappedRun):
             Tampered: A record was altered, moved or forged; a damaged end was set aside, nothing else was touched.
         """
         lines = self._lines((lambda: run) if known else self._run_id, visit)
-        reading = self.inner.recover(run, known=known, visit=lines.see, refuse_damage=refuse_damage)
+        reading = self.inner.recover(run, known=known, visit=lines.see, refuse_damage=refuse_damage, start=start)
         self._take(lines)
         if lines.tampered is not None:
             raise lines.tampered

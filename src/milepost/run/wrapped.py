@@ -112,10 +112,16 @@ class WrappedRun:
         self.inner.lock(clock, allow_network_filesystem=allow_network_filesystem)
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to."""
-        return self.inner.recover(run, known=known, visit=visit, refuse_damage=refuse_damage)
+        return self.inner.recover(run, known=known, visit=visit, refuse_damage=refuse_damage, start=start)
 
     def append(
         self, records: Sequence[Record], *, expected: int, durability: Durability = Durability.POWER

@@ -200,7 +200,7 @@ class _Moving:
         """Make the run below ``runs/``, or go on with what a killed copy made of it there; then let it count."""
         name, run = self._begun()
         try:
-            position = run.recover(self._cargo.run, known=True).end
+            position = run.recover(self._cargo.run, known=True, start=self._cargo.start).end
             carried = carry(self._cargo, run, position, self._told)
             run.close_journal()
             check(self._cargo, carried, run)

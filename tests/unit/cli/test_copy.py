@@ -8,11 +8,14 @@ import pytest
 
 import milepost
 from milepost import keys, upkeep
+from milepost.clock import SystemClock
 from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument
+from milepost.records import Position, chain_of
 from milepost.run.coded_place import bare_location
 from milepost.run.place import location_of
-from milepost.run.subject import looked_at, runs_aside
+from milepost.run.subject import held, looked_at, runs_aside
+from milepost.stores.stored import StoredRun
 from tests.support.commands import ITEMS, files_of, flipped, job, managed, run
 
 BOTH = ("items", "states")
@@ -155,6 +158,29 @@ def test_a_damaged_run_is_not_copied(tmp_path: Path, other: str) -> None:
 def _has_run(where: str, phase: str) -> bool:
     with looked_at(where, phase) as subject:
         return subject.keeper is not None
+
+
+def test_a_journal_that_was_trimmed_travels(tmp_path: Path, other: str) -> None:
+    """A manager's run whose oldest records were forgotten is copied from where it begins, goes on, and gets the rest."""
+    source = f"sqlite:///{tmp_path}/source.db"
+    managed(source)
+    with held(bare_location(location_of(source)), "states", SystemClock()) as subject:
+        assert isinstance(subject.store, StoredRun)
+        reading = subject.store.recover(subject.manifest.run if subject.manifest else "")
+        subject.store.trim(Position(1, chain_of(subject.store.read_line(1))))
+        assert reading.end.sequence > 1
+    for outcome in ("copied", "was there", "continued"):
+        if outcome == "continued":
+            with milepost.CheckpointManager("states", source) as manager:
+                manager.get_latest_checkpoint()
+                manager.save_checkpoint(5, {"books": [5]})
+        (done,) = upkeep.copy_runs(source, other, ["states"])
+        assert done.outcome == outcome
+        assert held_in(other, "states") == held_in(source, "states")
+    latest = milepost.CheckpointManager("states", other).get_latest_checkpoint()
+    assert latest is not None
+    assert latest["state"] == {"books": [5]}
+    run("verify", "--store", other)
 
 
 def test_a_packed_run_travels_as_it_is(tmp_path: Path, other: str) -> None:
