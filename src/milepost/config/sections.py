@@ -14,7 +14,7 @@ class Section(BaseModel):
 
 
 class CheckpointSettings(Section):
-    """How progress is kept; the fields are the arguments of `milepost.CheckpointManager`."""
+    """How progress is kept; the fields are the arguments of `milepost.CheckpointManager`, and *store* the place."""
 
     enabled: bool = Field(
         default=True,
