@@ -79,6 +79,8 @@ def is_database(path: Path) -> bool:
     for ending in _BESIDE_A_DATABASE:
         base = base.removesuffix(ending)
     main = path.with_name(base) if base else path
+    if not main.is_file():  # opening a pipe would wait for its other end
+        return False
     try:
         with open(main, "rb") as file:
             if file.read(len(_SQLITE)) != _SQLITE:
