@@ -1,6 +1,8 @@
 """Milepost: crash-proof progress checkpoints for long-running Python workflows."""
 
+from milepost import keys
 from milepost.codec import register
+from milepost.codec.coding import Codec
 from milepost.errors import BudgetReached, Changed, Interrupted, MilepostError
 from milepost.manager import CheckpointManager
 from milepost.phase import Ambiguous, Happened, Phase, bless
@@ -13,12 +15,14 @@ __all__ = [
     "BudgetReached",
     "Changed",
     "CheckpointManager",
+    "Codec",
     "Happened",
     "Interrupted",
     "MilepostError",
     "Phase",
     "Workflow",
     "bless",
+    "keys",
     "open",
     "register",
     "write_durably",

@@ -9,8 +9,6 @@ from __future__ import annotations
 import binascii
 import os
 import re
-import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -33,6 +31,9 @@ __all__ = ["KeyRing", "from_callable", "from_env", "from_file", "given", "new"]
 
 def new() -> str:
     """Return a new random key as text: keep it where your secrets are kept."""
+    import secrets
+    from base64 import urlsafe_b64encode
+
     return urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
@@ -116,6 +117,8 @@ def _sources(text: str, where: str) -> list[Source]:
 
 
 def _parsed(word: str) -> tuple[str, Secret] | None:
+    from base64 import urlsafe_b64decode
+
     label, _, encoded = word.rpartition(":")
     if not _BASE64.fullmatch(encoded):
         return None

@@ -13,11 +13,12 @@ from typing import Any, Self
 from milepost import codec, delta
 from milepost.checkpoint import is_checkpoint_name
 from milepost.clock import Clock, SystemClock
+from milepost.codec.coding import Codec
 from milepost.errors import ForeignCheckpoint, InvalidArgument, StaleState
-from milepost.fs import current
 from milepost.retention import is_expired
 from milepost.run import Entry, Loaded, Place, RunWriter, leave, list_entries, load_current, open_writer, running_writer
-from milepost.run.place import FolderLocation, Where, location_for_job, terms_of
+from milepost.run.coded_place import bare_location
+from milepost.run.place import FolderLocation, Where, location_for_job, pinned, terms_of
 from milepost.run.progress import Mark
 
 _SECONDS_PER_HOUR = 3600
@@ -42,6 +43,7 @@ class CheckpointManager:
         lease_seconds: In a shared store: after how many seconds without a sign of life another machine may go on; None
             for what ``MILEPOST_LEASE_SECONDS`` says, or 30.
         take_over: In a shared store: take the phase from another process that holds it, at once.
+        codec: How values are written (`milepost.Codec`); None keeps to what the run has, and to plain for a new one.
         clock: The clock to go by, for tests.
 
     Raises:
@@ -59,6 +61,7 @@ class CheckpointManager:
         allow_network_filesystem: bool = False,
         lease_seconds: float | None = None,
         take_over: bool = False,
+        codec: Codec | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
@@ -68,10 +71,7 @@ class CheckpointManager:
         if type(max_checkpoints) is not int or max_checkpoints < 1:
             raise InvalidArgument(f"max_checkpoints {max_checkpoints!r}: a whole number of at least 1 is needed.")
         terms = terms_of(lease_seconds, take_over=take_over)
-        location = location_for_job(checkpoint_dir, terms)
-        if isinstance(location, FolderLocation):
-            location = location._replace(files=current())
-        self._place = Place(location, phase)
+        self._place = Place(pinned(location_for_job(checkpoint_dir, terms, codec)), phase)
         self.phase = phase
         self.checkpoint_dir = self._place.location.path_of(self._place.name)
         self.ttl = None if ttl_hours is None else timedelta(hours=ttl_hours)

@@ -20,7 +20,7 @@ from milepost.errors import NotDecodable
 
 VALUE_FIELD = b',"value":'
 CODEC_FIELD = b',"codec":"'
-_CODED = re.compile(rb'\{"sequence":[0-9]+,"kind":"[a-z]+"(,"codec":"([a-z0-9.:+_-]+)")')
+_CODED = re.compile(rb'\{"sequence":[0-9]+,"kind":"[a-z]+"(,"codec":"((?:[^"\\]|\\.)*)")')
 _CODED_WITHIN = 96  # bytes: the field stands behind number and kind, before whatever a caller may have chosen
 _CHAIN = b',"chain":"'
 _CHECK = b',"check":"'
@@ -214,7 +214,7 @@ def codec_of(line: bytes) -> str | None:
     if line.find(CODEC_FIELD, 0, _CODED_WITHIN) < 0:
         return None
     match = _CODED.match(line)
-    return None if match is None else match[2].decode()
+    return None if match is None else match[2].decode("utf-8", "replace")
 
 
 def stated_and_value(line: bytes) -> tuple[bytes, bytes | None]:

@@ -12,6 +12,7 @@ import pytest
 from milepost import upkeep
 from milepost.fs import FileSystem, use
 from milepost.report import verify
+from milepost.run.coded import bare
 from milepost.run.subject import looked_at
 from milepost.stores import RunFiles
 from milepost.testing import SimulatedDisk, for_each_crash
@@ -34,7 +35,7 @@ def quiet() -> Iterator[None]:
 def damage(made: SimulatedDisk, prefix: str, word: bytes) -> SimulatedDisk:
     """Change a byte behind *word* in the last file whose name begins with *prefix*."""
     with use(made), looked_at(ROOT, PHASE) as subject:
-        store = subject.store
+        store = bare(subject.store)
         assert isinstance(store, RunFiles)
         name = store.names(prefix)[-1]
         at = store.read(name).index(word)

@@ -40,7 +40,7 @@ def run(*arguments: str | Path, code: int | None = 0) -> Ran:
     return ran
 
 
-def job(root: Path, name: str = "items", items: list[str] | None = None, *, complete: bool = True) -> list[str]:
+def job(root: Path | str, name: str = "items", items: list[str] | None = None, *, complete: bool = True) -> list[str]:
     """Run a job of a `Phase` over *items*; return those that it worked on."""
     worked = []
     with milepost.Phase(name, store=root) as phase:
@@ -54,13 +54,13 @@ def job(root: Path, name: str = "items", items: list[str] | None = None, *, comp
     return worked
 
 
-def managed(root: Path, name: str = "states") -> Path:
+def managed(root: Path | str, name: str = "states") -> Path:
     """Save three checkpoints with a manager, and a change behind them that is in the journal only."""
     with milepost.CheckpointManager(name, root) as manager:
         for iteration in (1, 2, 3):
             manager.save_checkpoint(iteration, {"books": list(range(iteration)), "pair": (1, 2)}, force=True)
         manager.save_checkpoint(4, {"books": list(range(4)), "pair": (1, 2)}, {"note": "later"})
-    return root / name
+    return Path(root) / name
 
 
 def files_of(root: Path) -> dict[Path, bytes]:

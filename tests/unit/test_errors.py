@@ -16,6 +16,7 @@ CODES = {
     "UsageError": "usage",
     "InvalidArgument": "usage.argument",
     "NotEncodable": "usage.not-encodable",
+    "NotEncrypted": "usage.not-encrypted",
     "ForeignCheckpoint": "usage.foreign-checkpoint",
     "ContentionError": "contention",
     "RunLocked": "contention.locked",
@@ -33,7 +34,10 @@ CODES = {
     "CorruptCheckpoint": "damage.checkpoint",
     "CorruptDocument": "damage.document",
     "NotDecodable": "damage.not-decodable",
+    "Tampered": "damage.tampered",
     "ConfigError": "config",
+    "KeyMissing": "config.key-missing",
+    "WrongKey": "config.wrong-key",
 }
 
 

@@ -14,6 +14,7 @@ from apps.booksynth.tests import support
 from apps.booksynth.tests.support import booksynth, record, results, tracker
 from booksynth import settings
 from booksynth.settings import Settings
+from milepost import CheckpointManager
 
 CONFIG = Path(__file__).parents[1] / "config" / "workflow_config.yaml"
 
@@ -106,6 +107,17 @@ def test_checkpoints_checkpoint_dir(case: Case, tmp_path: Path) -> None:
     case.run("checkpoints.checkpoint_dir", str(tmp_path / "absolute"))
     assert list((tmp_path / "absolute").rglob("checkpoint_*.json"))
     assert not (case.output / "checkpoints").exists()
+
+
+def test_checkpoints_store(case: Case, tmp_path: Path) -> None:
+    """checkpoints.store keeps progress in a database, where both commands go on from it, and makes no folder."""
+    case.run("checkpoints.store", f"sqlite:///{tmp_path}/kept.db")
+    assert not (case.output / "checkpoints").exists()
+    where = ["--store", f"sqlite:///{tmp_path}/kept.db"]
+    with CheckpointManager("phase_3", where[1]) as manager:
+        assert manager.get_latest_checkpoint() is not None
+    again = booksynth("phase-3", "--analysis-dir", case.folder / "in", "--output-dir", case.output, *where, "--json")
+    assert json.loads(again.out)["cached"] is True
 
 
 def checkpoint_counts(case: Case, setting: str, *values: float) -> list[int]:

@@ -97,6 +97,17 @@ def test_killed_at_random_moments(output: Path, undisturbed: dict[str, str], see
     assert standing(output) == undisturbed
 
 
+def test_killed_on_a_database(tmp_path: Path, output: Path, undisturbed: dict[str, str]) -> None:
+    """With its progress in a database, a run that is killed and run again gives the same bytes, and so does the next."""
+    where = ("--store", f"sqlite:///{tmp_path}/kept.db")
+    for moment in (0.2, 0.5):
+        assert run(SHELF, output, *where, env=AGREED, kill=moment).code in {0, -9}
+    assert run(SHELF, output, *where, env=AGREED).code == 0
+    assert standing(output) == undisturbed
+    assert not (output / "checkpoints").exists()
+    assert set(states(run(SHELF, output, *where, env=AGREED)).values()) == {"reused"}
+
+
 def test_killed_again_and_again(output: Path, undisturbed: dict[str, str]) -> None:
     """A run that is always killed after a few changes of the disk gets to the end."""
     for _ in range(80):

@@ -1,4 +1,4 @@
-"""The commands that change a store while no job runs: fork, export, import, repair, prune, clear, bless."""
+"""The commands that change a store while no job runs: fork, export, import, repair, prune, clear, rekey, bless."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import milepost
-from milepost import report, upkeep
+from milepost import keys, report, upkeep
 from milepost.cli.common import (
     DEFAULT_ROOT,
     DIFFERENT,
@@ -25,7 +25,7 @@ from milepost.cli.common import (
     print_json,
     size_text,
 )
-from milepost.errors import InvalidArgument
+from milepost.errors import InvalidArgument, KeyMissing
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 
@@ -53,6 +53,11 @@ def register(app: typer.Typer) -> None:
     app.command("prune", help=help_of(text, "milepost prune --older-than 168 --keep 1"))(prune)
     text = "Delete everything of a phase: its run and all that were set aside."
     app.command("clear", help=help_of(text, "milepost clear phase_3 --yes"))(clear)
+    text = (
+        "Write a phase's runs anew, encrypted under the first key of MILEPOST_KEY or --key-file: to change the key, or "
+        "to encrypt what is plain. The old ones are removed once the new ones stand."
+    )
+    app.command("rekey", help=help_of(text, "milepost --key-file keys.txt rekey phase_3"))(rekey)
     text = "Accept the change of code, parameters or inputs at which the phase's last attempt stopped."
     app.command("bless", help=help_of(text, "milepost bless phase_3"))(bless)
 
@@ -174,7 +179,7 @@ def prune(
 
 def clear(phase: PhaseName, root: Root = DEFAULT_ROOT, yes: Yes = False, as_json: AsJson = False) -> None:
     """Delete everything of a phase."""
-    if not confirmed(escaped(f"Delete everything of {phase} in {root}?"), yes=yes):
+    if not confirmed(escaped(f"Delete everything of {place_of(root, phase)}?"), yes=yes):
         raise typer.Exit(DIFFERENT)
     size = upkeep.clear(root, phase)
     if as_json:
@@ -183,10 +188,34 @@ def clear(phase: PhaseName, root: Root = DEFAULT_ROOT, yes: Yes = False, as_json
         typer.echo(escaped(f"{phase}: cleared, {size_text(size)}"))
 
 
+def rekey(
+    phase: PhaseName,
+    root: Root = DEFAULT_ROOT,
+    plain: Annotated[bool, typer.Option("--plain", help="Write them readable instead.")] = False,
+    compress: Annotated[
+        bool | None, typer.Option("--compress/--no-compress", help="Compress or not; without it as it is.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write runs anew under another key."""
+    ring = None if plain else keys.given()
+    if ring is None and not plain:
+        raise KeyMissing("no key was given: set MILEPOST_KEY, or say milepost --key-file FILE rekey …, or --plain.")
+    done = upkeep.rekey(root, phase, ring, compress=compress)
+    if as_json:
+        print_json([asdict(one) for one in done])
+        return
+    for one in done:
+        aside = f" (runs/{one.folder})" if one.folder else ""
+        how = "plain" if one.key is None else f"encrypted under key {one.key}"
+        what = "is now" if one.changed else "was already"
+        typer.echo(escaped(f"{phase}: run {one.run}{aside}, {one.records:,} records, {what} {how}"))
+
+
 def bless(phase: PhaseName, root: Root = DEFAULT_ROOT, as_json: AsJson = False) -> None:
     """Accept a change."""
     if report.kept_by(root, phase) is None:  # so that no lock is put into a stranger's folder
-        raise InvalidArgument(f"{place_of(root, phase)}: nothing of Milepost is kept in this folder.")
+        raise InvalidArgument(f"{place_of(root, phase)}: nothing of Milepost is kept here.")
     accepted = milepost.bless(phase, store=root)
     if as_json:
         print_json({"phase": phase, "accepted": accepted})

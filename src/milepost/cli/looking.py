@@ -32,6 +32,7 @@ from milepost.cli.common import (
 from milepost.cli.rendering import selected, short, show_json, table_console, table_of
 from milepost.errors import InvalidArgument
 from milepost.report import comparing, verify
+from milepost.run.place import location_of
 
 _MOST_SHOWN = 20
 RunName = Annotated[str | None, typer.Option("--run", help="A run that was set aside, by its id in `milepost list`.")]
@@ -169,7 +170,7 @@ def check(
     kept = verify.read_witnesses(witness) if witness else []
     named = list(dict.fromkeys(phases or [*report.names(root), *(line.phase for line in kept)]))
     if not named:  # else a wrong folder would count as an intact one
-        raise InvalidArgument(f"{root}: there is no phase in this folder.")
+        raise InvalidArgument(f"{location_of(root).spot}: there is no phase in it.")
     done: list[verify.Verified] = []
     for phase in named:
         lines = [line for line in kept if line.phase == phase]

@@ -60,11 +60,11 @@ class Codec:
         """Return the same codec, encrypting under the first key of *ring*."""
         return Codec(self._compress, level=self._level if self._compress else None, encrypt=ring)
 
-    def packed(self, data: bytes) -> bytes | None:
-        """Return *data* compressed; None where it is not to be, or would not be smaller."""
-        if self._compress is None or len(data) < SMALLEST_PACKED_BYTES:
+    def packed(self, *pieces: bytes) -> bytes | None:
+        """Return *pieces* compressed as one; None where they are not to be, or would not be smaller."""
+        if self._compress is None or sum(map(len, pieces)) < SMALLEST_PACKED_BYTES:
             return None
-        return packing.pack(data, self._level)
+        return packing.pack(*pieces, level=self._level)
 
     def __repr__(self) -> str:
         """Return what is done, with the ids of keys only."""
@@ -84,14 +84,13 @@ class Steps:
     @classmethod
     def named(cls, name: str) -> Steps | None:
         """Return what a *name* says; None if it says nothing known here."""
-        first, _, rest = name.partition("+")
-        last = rest or first
-        algorithm, _, key_id = last.partition(":")
-        if first == ZSTD and not rest and last == ZSTD:
+        if name == ZSTD:
             return cls(is_packed=True, key_id=None)
-        if algorithm != ALGORITHM or not key_id or (rest and first != ZSTD):
+        sealed = name.removeprefix(f"{ZSTD}+")
+        algorithm, _, key_id = sealed.partition(":")
+        if algorithm != ALGORITHM or not key_id:
             return None
-        return cls(is_packed=bool(rest), key_id=key_id)
+        return cls(is_packed=sealed != name, key_id=key_id)
 
     def __str__(self) -> str:
         """Return the name."""

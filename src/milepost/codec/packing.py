@@ -27,6 +27,7 @@ _CHECKSUM = 0x04  # the bit of the frame header's first byte
 _MAGIC_ASIDE = b"\x50\x2a\x4d\x18"
 _ASIDE_BYTES = 8  # the magic and a size of 4 bytes
 _STEP_BYTES = 1024 * 1024
+_TWO_THREADS_BYTES = 2 * 1024 * 1024  # below, a second thread costs more than it saves
 
 
 class NotPacked(Exception):
@@ -56,11 +57,11 @@ def checked_level(level: int) -> int:
     return level
 
 
-def pack(data: bytes, level: int = USUAL_LEVEL) -> bytes | None:
-    """Return *data* as one frame; None where that would not be smaller, or would be taken for a bomb.
+def pack(*pieces: bytes, level: int = USUAL_LEVEL) -> bytes | None:
+    """Return *pieces* as one frame; None where that would not be smaller, or would be taken for a bomb.
 
     Args:
-        data: Any bytes.
+        pieces: Any bytes, one behind the other.
         level: One of `LEVELS`; higher takes longer and is smaller.
 
     Raises:
@@ -68,11 +69,14 @@ def pack(data: bytes, level: int = USUAL_LEVEL) -> bytes | None:
     """
     zstd = library()
     parameter = zstd.CompressionParameter
+    size = sum(map(len, pieces))
     options = {parameter.compression_level: level, parameter.checksum_flag: 1, parameter.content_size_flag: 1}
+    if size >= _TWO_THREADS_BYTES and parameter.nb_workers.bounds()[1] > 1:
+        options[parameter.nb_workers] = 2
     compressor = zstd.ZstdCompressor(options=options)
-    compressor.set_pledged_input_size(len(data))
-    packed: bytes = compressor.compress(data, compressor.FLUSH_FRAME)
-    return packed if len(packed) < len(data) <= most_bytes(len(packed)) else None
+    compressor.set_pledged_input_size(size)
+    packed = b"".join([*map(compressor.compress, pieces), compressor.flush(compressor.FLUSH_FRAME)])
+    return packed if len(packed) < size <= most_bytes(len(packed)) else None
 
 
 def unpack(data: bytes | memoryview) -> bytes:

@@ -8,7 +8,7 @@ another run; only the loss of a whole end cannot be seen from what is left.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from milepost.codec import packing
 from milepost.codec.cipher import OVERHEAD_BYTES, TAG_BYTES, NotAuthentic, Sealer, tag_of, unseal_text
@@ -132,9 +132,10 @@ class Sealing:
 
     # --- checkpoints
 
-    def seal_file(self, name: str, head: bytes, named: str, text: bytes) -> bytes:
-        """Return a checkpoint's *text* encrypted, bound to its *name*, its readable *head* and its codec's name."""
-        return self._sealer(_CHECKPOINT).seal(text, self._bound(_CHECKPOINT, name.encode(), named.encode(), head))
+    def seal_file(self, name: str, head: bytes, named: str, text: Sequence[bytes]) -> Iterator[bytes]:
+        """Yield a checkpoint's *text* encrypted, bound to its *name*, its readable *head* and its codec's name."""
+        bound = self._bound(_CHECKPOINT, name.encode(), named.encode(), head)
+        return self._sealer(_CHECKPOINT).seal_pieces(text, bound)
 
     def open_file(self, name: str, head: bytes, named: str, blob: bytes) -> bytes:
         """Return what `seal_file` was given.

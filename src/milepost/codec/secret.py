@@ -11,7 +11,7 @@ _ID_BYTES = 8
 
 
 class Secret:
-    """Holds key material. Only `bytes` gives it away; a traceback that prints locals prints this object's repr."""
+    """Holds key material. Only `reveal` gives it away; a traceback that prints locals prints this object's repr."""
 
     __slots__ = ("__material",)
 
@@ -19,7 +19,7 @@ class Secret:
         """Hold *material*."""
         self.__material = material
 
-    def bytes(self) -> bytes:
+    def reveal(self) -> bytes:
         """Return the material; never bind it to a name that outlives the call."""
         return self.__material
 
@@ -38,7 +38,7 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that name the key and tell nothing of it."""
-        return self.derived(b"", b"milepost key id", _ID_BYTES).bytes().hex()
+        return self.derived(b"", b"milepost key id", _ID_BYTES).reveal().hex()
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both hold the same, in a time that tells nothing."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from milepost.stores.opening import without_secrets
+
 try:
     # These are imported where there is a variable or a file to read; that they are missing is told at once.
     for needed in ("pydantic_settings", "ruamel", "ruamel.yaml"):
@@ -25,4 +27,4 @@ except ModuleNotFoundError as missing:  # pragma: no cover - a test runs it in a
     message = f"milepost.config needs {missing.name}: pip install 'milepost[config]'"
     raise ModuleNotFoundError(message, name=missing.name) from missing
 
-__all__ = ["CheckpointSettings", "ConfigManager", "Section"]
+__all__ = ["CheckpointSettings", "ConfigManager", "Section", "without_secrets"]

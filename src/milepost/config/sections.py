@@ -14,7 +14,7 @@ class Section(BaseModel):
 
 
 class CheckpointSettings(Section):
-    """How progress is kept; the fields are the arguments of `milepost.CheckpointManager`."""
+    """How progress is kept; the fields are the arguments of `milepost.CheckpointManager`, and *store* the place."""
 
     enabled: bool = Field(
         default=True,
@@ -23,6 +23,13 @@ class CheckpointSettings(Section):
     checkpoint_dir: Path = Field(
         default=Path("checkpoints"),
         description="Folder of the checkpoints. The application says where a relative one begins.",
+    )
+    store: str | None = Field(
+        default=None,
+        description=(
+            "Folder, or URL of a store (sqlite:///progress.db, postgresql://HOST/DATABASE, s3://BUCKET/PREFIX), "
+            "instead of checkpoint_dir. MILEPOST_STORE wins over both."
+        ),
     )
     save_interval_seconds: float = Field(
         default=300.0,

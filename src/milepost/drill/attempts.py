@@ -16,6 +16,7 @@ from milepost.drill.naming import Run
 from milepost.drill.observed import noted
 from milepost.drill.processes import Job, Running, Stop, running, tail
 from milepost.fs.drilled import COMMITS, GO_ON, PAUSED, PLAN, STRUCK, Plan
+from milepost.fs.installed import NAMESPACE_VARIABLE
 from milepost.fs.trees import make_folder, make_pipe, open_pipe, write_plainly
 
 HASH_SEED = "PYTHONHASHSEED"
@@ -26,7 +27,8 @@ _LEAST_PATIENCE_SECONDS = 2.0
 class Bench(NamedTuple):
     """What all runs of a drill share: the command, a *scratch* folder, the environment, and how long a run may take.
 
-    *usual_seconds* is how long an undisturbed run took, 0 while nobody knows.
+    *usual_seconds* is how long an undisturbed run took, 0 while nobody knows. *problems* gathers what could not be
+    tidied up.
     """
 
     command: Sequence[str]
@@ -35,6 +37,7 @@ class Bench(NamedTuple):
     timeout_seconds: float
     stop: Stop
     usual_seconds: float = 0.0
+    problems: list[str] = []  # noqa: RUF012 -- given by the drill, which tells them
 
 
 class Ended(NamedTuple):
@@ -78,7 +81,8 @@ def attempt(
         OSError: The command cannot be started.
     """
     began = time.time()
-    environment = {**bench.environment, **({OFFSET_VARIABLE: repr(clock_seconds)} if clock_seconds else {})}
+    own = {NAMESPACE_VARIABLE: f"{bench.scratch.name}-{folder.name}"}
+    environment = {**bench.environment, **own, **({OFFSET_VARIABLE: repr(clock_seconds)} if clock_seconds else {})}
     job = Job(bench.command, folder, _prepared(control, plan), environment)
     since = time.monotonic()
     if plan.at and plan.fault == "second-writer":

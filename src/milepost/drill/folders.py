@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -23,6 +25,8 @@ STORE_NAME = "checkpoints"
 COMPILED = "__pycache__"
 NO_OUTPUT = frozenset({COMPILED, *LINKED, *LEFT_OUT})
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_SQLITE = b"SQLite format 3\0"
+_BESIDE_A_DATABASE = ("-wal", "-shm", "-journal")
 FOLDER_MARK = b"<folder>"
 """Stands for the path of a copy in what is compared: no two copies have one path."""
 
@@ -48,7 +52,7 @@ def copy_of(source: Path, target: Path, scratch: Path, check: Callable[[], None]
 
     def skip(path: Path) -> bool:
         check()
-        return path.name in LEFT_OUT or path == scratch or is_store(path)
+        return path.name in LEFT_OUT or path == scratch or is_store(path) or is_database(path)
 
     copy_tree(source, target, linked=LINKED, skip=skip)
 
@@ -67,6 +71,25 @@ def is_store(path: Path) -> bool:
     if is_phase(path):
         return True
     return path.name == STORE_NAME and path.is_dir() and any(map(is_phase, path.iterdir()))
+
+
+def is_database(path: Path) -> bool:
+    """Tell whether *path* is a SQLite database in which Milepost keeps runs, or a file beside one and of it."""
+    base = path.name
+    for ending in _BESIDE_A_DATABASE:
+        base = base.removesuffix(ending)
+    main = path.with_name(base) if base else path
+    if not main.is_file():  # opening a pipe would wait for its other end
+        return False
+    try:
+        with open(main, "rb") as file:
+            if file.read(len(_SQLITE)) != _SQLITE:
+                return False
+        with closing(sqlite3.connect(f"{main.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            found = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'milepost_schema'").fetchone()
+    except (OSError, sqlite3.Error):
+        return False
+    return bool(found[0])
 
 
 def is_phase(path: Path) -> bool:
@@ -98,5 +121,5 @@ def _files(root: Path, folder: Path) -> Iterator[str]:
         if entry.is_dir(follow_symlinks=False):
             if not is_store(path):
                 yield from _files(root, path)
-        elif entry.is_symlink() or entry.is_file():
+        elif (entry.is_symlink() or entry.is_file()) and not is_database(path):
             yield path.relative_to(root).as_posix()

@@ -17,10 +17,12 @@ from milepost.drill.experiments import Experiment, at_random, every_commit, faul
 from milepost.drill.folders import LINKED, Selection, copy_of, keep_compiled
 from milepost.drill.outcomes import Difference, Outcome, Report, Verdict
 from milepost.drill.processes import Stop
+from milepost.drill.stores import wiped
 from milepost.drill.trials import tried
 from milepost.drill.undisturbed import USUAL_SEED, Three, Undisturbed, three_runs, unlike
 from milepost.errors import InvalidArgument
 from milepost.fs.trees import remove_tree, scratch_folder
+from milepost.stores.opening import without_secrets
 
 _LONGEST_RUN_SECONDS = 24 * 3600.0
 _LEAST_TIMEOUT_SECONDS = 60.0
@@ -70,8 +72,10 @@ class Drill:
         self._settings = _checked(settings)
         self._on_step = on_step
         self._stop = Stop()
+        self._problems: list[str] = []
         self._workers = settings.jobs or len(os.sched_getaffinity(0))
-        self.report = Report(shlex.join(settings.command), str(settings.folder), faults=faults_of(settings.faults))
+        command = without_secrets(shlex.join(settings.command))
+        self.report = Report(command, str(settings.folder), faults=faults_of(settings.faults))
 
     def stop(self) -> None:
         """Ask the drill to end: `run` raises `Stopped` soon."""
@@ -91,6 +95,8 @@ class Drill:
             self._try_all(scratch)
         finally:
             self.report.seconds = time.monotonic() - since
+            self._problems += wiped(sorted(scratch.glob("of_*")))
+            self.report.notes += sorted(set(self._problems))
             remove_tree(scratch)
             self._stop.close()
         return self.report
@@ -100,7 +106,7 @@ class Drill:
         copy_of(settings.folder, pristine, scratch, self._stop.check)
         limit = settings.timeout_seconds or _LONGEST_RUN_SECONDS
         command = _resolved(settings.command, settings.folder, pristine)
-        bench = Bench(command, scratch, dict(os.environ), limit, self._stop)
+        bench = Bench(command, scratch, dict(os.environ), limit, self._stop, problems=self._problems)
         self._on_step(Step(0, 0, 0))
         selection = Selection(settings.compare, settings.ignore)
         try:
@@ -246,7 +252,8 @@ class Drill:
         asked += [word for one in settings.ignore for word in ("--ignore", one)]
         if settings.timeout_seconds is not None:
             asked += ["--timeout", f"{settings.timeout_seconds:g}"]
-        return shlex.join(["milepost", "drill", *words, *asked, "--", *settings.command])
+        command = map(without_secrets, settings.command)
+        return shlex.join(["milepost", "drill", *words, *asked, "--", *command])
 
 
 def _checked(settings: Settings) -> Settings:

@@ -14,6 +14,7 @@ from milepost.drill.naming import output_difference
 from milepost.drill.observed import Observation, faults, observe
 from milepost.drill.outcomes import Outcome
 from milepost.drill.processes import end_all
+from milepost.drill.stores import wiped
 from milepost.drill.undisturbed import Undisturbed, bytes_of
 from milepost.fs.drilled import Plan
 from milepost.fs.trees import remove_tree
@@ -38,6 +39,7 @@ def place(bench: Bench, pristine: Path, number: int) -> Iterator[Place]:
         yield found
     finally:
         end_all(found.control)
+        bench.problems.extend(wiped(sorted(found.control.glob("*"))))
         remove_tree(found.folder)
         remove_tree(found.control)
 

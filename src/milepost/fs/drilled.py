@@ -6,8 +6,8 @@ two pipes. This module adds ``commits.jsonl`` (one line for each commit, in the 
 ``struck.json`` and ``events.jsonl`` (what phases told).
 
 A *commit* is an operation that makes a record or a document visible: a write of record lines to a journal file, a
-rename, a link. SIGKILL takes nothing from the page cache, so a sync is none: nothing that a killed process leaves
-depends on it.
+rename, a link; in a shared store each verb that changes it. SIGKILL takes nothing from the page cache, so a sync is
+none: nothing that a killed process leaves depends on it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from milepost.events import Event
 from milepost.fs.intercepted import NEEDING_SPACE, Intercepted, Operation
 from milepost.fs.seam import FileSystem
 
-PLAN, COMMITS, STRUCK, EVENTS, PAUSED, GO_ON = (
-    *("plan.json", "commits.jsonl", "struck.json"),
+PLAN, COMMITS, STRUCK, STORES, EVENTS, PAUSED, GO_ON = (
+    *("plan.json", "commits.jsonl", "struck.json", "stores.jsonl"),
     *("events.jsonl", "paused", "go_on"),
 )
 """The names in a control folder."""
@@ -87,6 +87,19 @@ class Drilled(Intercepted):
         """Add a name: a commit."""
         whole = super().link
         self._commit("link", new, lambda: whole(source, old, target, new))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the drill lets nothing be written any more."""
+        return self._full
+
+    def note_store(self, url: str) -> None:
+        """Let the drill know a shared store that this run writes into; only this user may read the note."""
+        _append(self._control / STORES, {"url": url})
+
+    def commit(self, verb: str, name: str, call: Callable[[], _Result]) -> _Result:
+        """Do *call*, which changes a shared store in one step: a commit, of which no half can be written."""
+        return self._commit(verb, name, call)
 
     def _commit(
         self, verb: str, file: str, call: Callable[[], _Result], torn: Callable[[], object] = lambda: None

@@ -6,13 +6,21 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from milepost.events import Event
 from milepost.fs.seam import FileSystem
 from milepost.fs.system import SystemFiles
 
+if TYPE_CHECKING:
+    from milepost.fs.drilled import Drilled
+
 DRILL_VARIABLE = "MILEPOST_DRILL"
 """Names the control folder where this process belongs to a job under a drill."""
+
+
+NAMESPACE_VARIABLE = "MILEPOST_DRILL_NAMESPACE"
+"""Names the part of a shared store in which this run of a drill works."""
 
 
 def _first() -> FileSystem:
@@ -30,6 +38,16 @@ _installed: list[FileSystem] = [_first()]
 def current() -> FileSystem:
     """Return the filesystem in use: the real one, unless a drill or `use` put another in its place."""
     return _installed[-1]
+
+
+def drill_agent() -> Drilled | None:
+    """Return the drill's hand in this process, or None where there is no drill."""
+    if not os.environ.get(DRILL_VARIABLE):
+        return None
+    from milepost.fs.drilled import Drilled
+
+    first = _installed[0]
+    return first if isinstance(first, Drilled) else None
 
 
 def drill_listener() -> Callable[[Event], None] | None:

@@ -7,13 +7,15 @@ import shlex
 import shutil
 import sys
 
+from milepost.stores.opening import without_secrets
+
 _LONGEST = 300
 _COMMAND = "milepost"
 _FRESH = "--fresh"
 
 
 def again(**variables: str) -> str:
-    """Return the command of this process, with environment *variables* in front.
+    """Return the command of this process, with environment *variables* in front, and no password in it.
 
     Without ``--fresh``: said again, it would set aside what is to be gone on with.
     """
@@ -24,7 +26,7 @@ def again(**variables: str) -> str:
         words = [os.path.basename(words[1]), *words[2:]]
     words[0] = os.path.basename(words[0]) or "python"
     settings = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
-    command = " ".join([*settings, *map(shlex.quote, words)])
+    command = " ".join([*settings, *(shlex.quote(without_secrets(word)) for word in words)])
     return command if len(command) <= _LONGEST else command[:_LONGEST] + "…"
 
 

@@ -11,15 +11,17 @@ from milepost.run.place import DEFAULT, Where, location_for_job
 from milepost.stores import MANIFEST, Durability
 
 if TYPE_CHECKING:
+    from milepost.codec.coding import Codec
     from milepost.phase.reader import PhaseReader
 
 
-def open_phase(name: str, *, store: Where = DEFAULT) -> PhaseReader:
+def open_phase(name: str, *, store: Where = DEFAULT, codec: Codec | None = None) -> PhaseReader:
     """Return a phase for reading, also while another process writes it.
 
     Args:
         name: The phase's name.
         store: The folder that holds the phases' folders, or the URL of a store.
+        codec: Has the keys to read with, and refuses what is plain if it encrypts; None takes ``MILEPOST_KEY``.
 
     Raises:
         InvalidArgument: There is no such phase.
@@ -30,7 +32,7 @@ def open_phase(name: str, *, store: Where = DEFAULT) -> PhaseReader:
     from milepost.phase.reader import PhaseReader
     from milepost.run.reading import ReadSession
 
-    return PhaseReader(ReadSession.opened(Place(location_for_job(store), name)), name)
+    return PhaseReader(ReadSession.opened(Place(location_for_job(store, codec=codec), name)), name)
 
 
 def bless(name: str, *, store: Where = DEFAULT) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from milepost.clock import Clock, SystemClock
+from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument, PhaseClosed
 from milepost.events import Listener
 from milepost.phase.parallel import Parallel
@@ -47,6 +48,7 @@ class Phase(Parallel):
         on_event: Hears what happens, as `milepost.events.Event`.
         max_cost_usd: What the paid calls of the run may cost, all attempts together, in US dollars.
         max_seconds: For how long an attempt begins new items, steps and calls.
+        codec: How values are written (`milepost.Codec`); None keeps to what the run has, and to plain for a new one.
         clock: The clock to go by, for tests.
 
     Raises:
@@ -71,6 +73,7 @@ class Phase(Parallel):
         on_event: Listener | None = None,
         max_cost_usd: float | None = None,
         max_seconds: float | None = None,
+        codec: Codec | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Hold the settings; nothing is read, made or locked yet."""
@@ -92,6 +95,7 @@ class Phase(Parallel):
             on_event=on_event,
             max_cost_usd=max_cost_usd,
             max_seconds=max_seconds,
+            codec=codec,
         )
         self._open: Attempt | None = None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from milepost.clock import Clock
+from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument
 from milepost.events import Listener
 from milepost.phase.limits import Budget
@@ -103,6 +104,7 @@ class Settings(NamedTuple):
         on_event: Listener | None,
         max_cost_usd: float | None,
         max_seconds: float | None,
+        codec: Codec | None = None,
     ) -> Settings:
         """Return the settings.
 
@@ -122,7 +124,7 @@ class Settings(NamedTuple):
             check_limit(budget, limit)
         return cls(
             name=name,
-            root=location_for_job(store),
+            root=location_for_job(store, codec=codec),
             params=params,
             inputs=[Path(path) for path in inputs],
             code=list(code),

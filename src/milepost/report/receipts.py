@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from milepost.errors import CorruptDocument
 from milepost.fingerprint import FileDigests, item_digest
 from milepost.records import chain_of, decode_line, digest, unseal
 from milepost.run.index import Index
@@ -27,7 +28,7 @@ def differences(subject: Subject, index: Index, *, outputs: bool) -> Iterator[st
     path = subject.path / RECEIPT
     if not subject.store.has(RECEIPT):
         return
-    receipt = unseal(subject.store.read(RECEIPT).rstrip(b"\n"))
+    receipt = _read(subject)
     if receipt is None:  # as any sealed document that is damaged it is told already
         return
     completed = receipt["completed"]
@@ -49,8 +50,16 @@ def is_current(subject: Subject, index: Index) -> bool:
     """Tell whether the receipt is of the newest result; a crash right behind a result leaves an older one, or none."""
     if not subject.store.has(RECEIPT):
         return not index.completed
-    receipt = unseal(subject.store.read(RECEIPT).rstrip(b"\n"))
+    receipt = _read(subject)
     return receipt is None or bool(receipt["completed"]["sequence"] == index.completed)
+
+
+def _read(subject: Subject) -> dict[str, Any] | None:
+    """Return the receipt; None for a damaged one."""
+    try:
+        return unseal(subject.store.read(RECEIPT).rstrip(b"\n"))
+    except CorruptDocument:
+        return None
 
 
 def _items(subject: Subject, index: Index, receipt: dict[str, Any]) -> Iterator[str]:

@@ -85,7 +85,7 @@ def _status(root: Where, phase: str, now: float) -> PhaseStatus:
     try:
         with looked_at(root, phase) as subject:
             if subject.keeper is None and subject.manifest is None:
-                raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept in this folder.")
+                raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept here.")
             return _of_phase(subject, now) if subject.keeper == PHASE_KEEPER else _of_manager(subject, now)
     except InvalidArgument:
         raise

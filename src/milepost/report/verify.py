@@ -6,12 +6,13 @@ To add a check, write a function from `Look` to findings and add it to `CHECKS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from milepost.errors import CorruptDocument, DamageError, InvalidArgument, NotDecodable
+from milepost.errors import CorruptDocument, DamageError, InvalidArgument, NotDecodable, Tampered
 from milepost.records import Position, chain_of, unseal
 from milepost.report import receipts
 from milepost.report.overview import damaged_checkpoints
@@ -99,7 +100,7 @@ def verify(
     """
     with looked_at(root, phase) as subject:
         if subject.keeper is None and subject.manifest is None:
-            raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept in this folder.")
+            raise InvalidArgument(f"{subject.path}: nothing of Milepost is kept here.")
         aside = runs_aside(subject.store)
         verified = [_verified(subject, [] if aside else kept, outputs=outputs)]
         own = subject.manifest.run if subject.manifest else None
@@ -175,7 +176,10 @@ def _read(subject: Subject, kept: Sequence[Witness]) -> Look:
             break
         told = damage
     if subject.keeper == MANAGER_KEEPER:
-        look.loaded = load_current(subject.store, stored_value)
+        try:
+            look.loaded = load_current(subject.store, stored_value)
+        except Tampered as error:
+            look.error = error
     return look
 
 
@@ -216,7 +220,14 @@ def _documents(look: Look) -> Iterator[Finding]:
     """Find other sealed documents that are not what was written."""
     store = look.subject.store
     for name in SEALED:
-        if store.has(name) and unseal(store.read(name).rstrip(b"\n")) is None:
+        if not store.has(name):
+            continue
+        try:
+            data = store.read(name)
+        except DamageError as error:
+            yield Finding("documents", str(error))
+            continue
+        if unseal(data.rstrip(b"\n")) is None:
             yield Finding("documents", f"{look.subject.path / name}: it is not what was written.")
 
 
@@ -224,8 +235,9 @@ def _receipt(look: Look) -> Iterator[Finding]:
     """Find what is not as the receipt of a finished run says; of a damaged journal it would say nothing new."""
     is_sound = look.error is None and look.reading is not None and not look.reading.damage
     if look.index is not None and is_sound:
-        for line in receipts.differences(look.subject, look.index, outputs=look.outputs):
-            yield Finding("receipt", line)
+        with suppress(Tampered):  # it is told as a document
+            for line in receipts.differences(look.subject, look.index, outputs=look.outputs):
+                yield Finding("receipt", line)
 
 
 def _witness(look: Look) -> Iterator[Finding]:

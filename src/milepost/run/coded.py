@@ -6,16 +6,16 @@ stays so, whoever writes it: all of its records are, or none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 from milepost import keys
 from milepost.checkpoint import is_checkpoint_name
 from milepost.codec.coding import Codec
-from milepost.codec.files import coded_name, file_of, plain_of
+from milepost.codec.files import PACKED, SEALED, coded_name, file_of, plain_of
 from milepost.codec.ring import KeyRing
 from milepost.codec.sealing import DOCUMENT_START, NO_LINK, Sealing
-from milepost.errors import CorruptDocument, KeyMissing, NotEncrypted, Tampered, WrongKey
+from milepost.errors import CorruptCheckpoint, CorruptDocument, KeyMissing, NotEncrypted, Tampered, WrongKey
 from milepost.fs import Content
 from milepost.records import Position, Record, codec_of, stated_and_value, with_value
 from milepost.run.lines import Lines
@@ -37,6 +37,7 @@ class CodedRun(WrappedRun):
         self._codec = codec
         self._run: str | None = None
         self._link = NO_LINK
+        self._given: KeyRing | None = None
         self._encrypted = False
         self._packed = False
         self._written: Sealing | None = None
@@ -55,6 +56,15 @@ class CodedRun(WrappedRun):
     def write_with(self, codec: Codec) -> None:
         """Write from here on with *codec*."""
         self._codec, self._written = codec, None
+
+    def read_with(self, ring: KeyRing | None) -> None:
+        """Open with the keys of *ring*; None goes back to the codec's, or those of the environment."""
+        self._given, self._opening = ring, None
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether something was read, or a checkpoint is there, that is compressed."""
+        return self._packed or any(PACKED in name for name in self.names("checkpoint_"))
 
     def writing(self) -> Codec:
         """Return what is written with: the codec that was asked for, encrypting if the run is.
@@ -76,7 +86,8 @@ class CodedRun(WrappedRun):
         """Read the journal; a record that was altered, moved or forged is damage, and the lines end before it."""
         if visit is None and self._ring() is None:
             return self.inner.read_journal()
-        lines = self._lines(self._run_id(), visit)
+        self._opening = None
+        lines = self._lines(self._run_id, visit)
         reading = self.inner.read_journal(lines.see)
         if reading is None:
             return None
@@ -89,15 +100,21 @@ class CodedRun(WrappedRun):
         return reading
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to.
 
         Raises:
             Tampered: A record was altered, moved or forged; a damaged end was set aside, nothing else was touched.
         """
-        lines = self._lines(run if known else self._run_id() or run, visit)
-        reading = self.inner.recover(run, known=known, visit=lines.see, refuse_damage=refuse_damage)
+        lines = self._lines((lambda: run) if known else self._run_id, visit)
+        reading = self.inner.recover(run, known=known, visit=lines.see, refuse_damage=refuse_damage, start=start)
         self._take(lines)
         if lines.tampered is not None:
             raise lines.tampered
@@ -131,6 +148,8 @@ class CodedRun(WrappedRun):
         """Append a batch, compressed and encrypted as the run is written."""
         if self._written is None:
             codec = self.writing()
+            if codec.ring is None and not codec.packs:
+                return self.inner.append(records, expected=expected, durability=durability)
             self._encrypted = self._encrypted or codec.ring is not None
             self._written = Sealing(codec, codec.ring, self._run_id(), self.path)
         sealed, link = self._written.seal_records(records, expected + 1, self._link)
@@ -142,12 +161,19 @@ class CodedRun(WrappedRun):
 
     def read(self, name: str, most: int | None = None, *, group_may_write: bool = False) -> bytes:
         """Return a document's plain bytes; the first ones of a checkpoint are its head, which is readable anyway."""
-        data = self.inner.read(name, most, group_may_write=group_may_write)
+        try:
+            data = self.inner.read(name, most, group_may_write=group_may_write)
+        except CorruptDocument as error:  # a store that knows what it holds says so before we look
+            if is_checkpoint_name(name):
+                raise CorruptCheckpoint(f"{name}: it is not what was written.") from error
+            raise
         if name == MANIFEST or name.startswith(_JOURNALS):
             return data
         if is_checkpoint_name(name):
             if most is None and coded_name(name):
-                return plain_of(name, data, self._reading(self._run_id()))
+                plain = plain_of(name, data, self._reading(self._run_id()))
+                self._packed, self._encrypted = self._packed or PACKED in name, self._encrypted or SEALED in name
+                return plain
             if most is None:
                 self._refuse_plain(name)
             return data
@@ -155,7 +181,9 @@ class CodedRun(WrappedRun):
             self._refuse_plain(name)
             return data
         whole = data if most is None else self.inner.read(name, group_may_write=group_may_write)
-        return self._reading(self._run_id()).open_document(name, whole)[:most]
+        plain = self._reading(self._run_id()).open_document(name, whole)
+        self._encrypted = True
+        return plain[:most]
 
     def create(self, name: str, data: bytes) -> None:
         """Write a document under a free name."""
@@ -176,21 +204,22 @@ class CodedRun(WrappedRun):
         codec = self.writing()
         if not codec.packs and codec.ring is None:
             return name, pieces
-        plain = b"".join(pieces)
         head = pieces[0] + b"}\n"
         sealing = None if codec.ring is None else Sealing(codec, codec.ring, self._run_id(), self.path)
-        return file_of(name, head, plain, codec.packed(plain), sealing, codec.ring.first.id if codec.ring else "")
+        return file_of(name, head, pieces, codec.packed(*pieces), sealing, codec.ring.first.id if codec.ring else "")
 
     # --- inside
 
-    def _lines(self, run: str, visit: Visit | None) -> Lines:
+    def _lines(self, run: Callable[[], str], visit: Visit | None) -> Lines:
         must = self._codec is not None and self._codec.ring is not None
-        return Lines(self._reading(run), visit, must=must, where=self.path)
+        return Lines(lambda: self._reading(run()), visit, must=must, where=self.path)
 
     def _take(self, lines: Lines) -> None:
         self._encrypted, self._packed = self._encrypted or lines.encrypted, self._packed or lines.packed
 
     def _ring(self) -> KeyRing | None:
+        if self._given is not None:
+            return self._given
         ring = self._codec.ring if self._codec is not None else None
         return keys.given() if ring is None else ring
 

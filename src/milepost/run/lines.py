@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from milepost.codec.sealing import NO_LINK, Sealing
 from milepost.errors import NotEncrypted, Tampered
 from milepost.records import Kind, Position, chain_of, codec_of, is_kind, stated_and_value, with_value
@@ -17,9 +19,10 @@ class Lines:
     left off, the *link* to go on with is known.
     """
 
-    def __init__(self, sealing: Sealing, visit: Visit | None, *, must: bool, where: str) -> None:
-        """Open lines with *sealing*; plain ones are refused where they *must* be encrypted."""
-        self._sealing = sealing
+    def __init__(self, sealing: Callable[[], Sealing], visit: Visit | None, *, must: bool, where: str) -> None:
+        """Open lines with what *sealing* returns when one needs it; plain ones are refused where they *must* not be."""
+        self._made = sealing
+        self._sealing: Sealing | None = None
         self._visit = visit
         self._must = must
         self._where = where
@@ -78,6 +81,8 @@ class Lines:
         if named is None:
             self._take_plain(line, value, what)
             return line
+        if self._sealing is None:
+            self._sealing = self._made()
         opened = self._sealing.open_record(named, sequence, said, value, what)
         if opened.tag is None:
             self.packed = True

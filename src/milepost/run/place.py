@@ -10,11 +10,11 @@ from urllib.parse import quote, unquote, urlsplit
 from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument, MilepostError
 from milepost.fs import FileSystem, current
-from milepost.run.coded import CodedRun
+from milepost.run.coded_place import CodedLocation, bare_location, checked_codec
 from milepost.run.handover import present
 from milepost.stores import RunFiles, RunStore, Spot
 from milepost.stores.folder import Folder
-from milepost.stores.opening import open_store, scheme_of
+from milepost.stores.opening import open_store, scheme_of, without_secrets
 from milepost.stores.terms import USUAL_SECONDS, Terms
 from milepost.stores.translate import error_for
 
@@ -143,10 +143,14 @@ class FolderLocation(NamedTuple):
 
 
 class SharedLocation(NamedTuple):
-    """The phases in a shared *store*; whoever writes one holds a lease by these *terms*."""
+    """The phases in a shared *store*; whoever writes one holds a lease by these *terms*.
+
+    *given* is the URL as one would type it, None where there was none; without passwords.
+    """
 
     store: Store
     terms: Terms
+    given: str | None = None
 
     @property
     def spot(self) -> Spot:
@@ -156,7 +160,7 @@ class SharedLocation(NamedTuple):
     @property
     def named(self) -> str:
         """The store's URL."""
-        return self.store.url
+        return self.given or self.store.url
 
     def path_of(self, name: str) -> Path:
         """Return the key."""
@@ -183,46 +187,6 @@ class SharedLocation(NamedTuple):
         return StoredRun.made(self.store, name, self.terms)
 
 
-class CodedLocation(NamedTuple):
-    """The phases at another location, their values written with *codec*; None keeps to what each run has."""
-
-    inner: FolderLocation | SharedLocation
-    codec: Codec | None = None
-
-    @property
-    def spot(self) -> Spot:
-        """Where this is."""
-        return self.inner.spot
-
-    @property
-    def named(self) -> Path | str:
-        """The folder, or the store's URL."""
-        return self.inner.named
-
-    def path_of(self, name: str) -> Path:
-        """Return what names a phase's folder for callers."""
-        return self.inner.path_of(name)
-
-    def names(self) -> list[str]:
-        """List what might be a phase."""
-        return self.inner.names()
-
-    def folder(self, name: str) -> CodedRun | None:
-        """Open what stands there."""
-        return self._around(self.inner.folder(name))
-
-    def existing(self, name: str) -> CodedRun | None:
-        """Open where the run is to be read."""
-        return self._around(self.inner.existing(name))
-
-    def made(self, name: str) -> CodedRun:
-        """Open what stands there, made where it is missing."""
-        return CodedRun(self.inner.made(name), self.codec)
-
-    def _around(self, store: RunStore | None) -> CodedRun | None:
-        return None if store is None else CodedRun(store, self.codec)
-
-
 Where = str | os.PathLike[str] | Location
 """A path, the URL of a store, or a location that was made of one."""
 
@@ -241,21 +205,17 @@ def location_of(where: Where | None = None, terms: Terms | None = None, codec: C
         StorageError: The store cannot be reached, or is not to be trusted.
     """
     if where is not None and isinstance(where, Location):
-        return where if codec is None else coded(where, codec)
+        return where if codec is None else CodedLocation(bare_location(where), codec)
     return CodedLocation(_bare_location(os.environ.get(VARIABLE) or DEFAULT if where is None else where, terms), codec)
 
 
-def coded(location: Location, codec: Codec | None) -> Location:
-    """Return *location* with values written with *codec*."""
-    if isinstance(location, CodedLocation):
-        return location._replace(codec=codec)
-    assert isinstance(location, FolderLocation | SharedLocation), "there are no others"
-    return CodedLocation(location, codec)
-
-
-def bare_location(location: Location) -> Location:
-    """Return the location itself, whatever is done to values."""
-    return location.inner if isinstance(location, CodedLocation) else location
+def pinned(location: Location) -> Location:
+    """Return a location that goes on with the filesystem of now, whatever is installed later."""
+    bare = bare_location(location)
+    if not isinstance(bare, FolderLocation):
+        return location
+    codec = location.codec if isinstance(location, CodedLocation) else None
+    return CodedLocation(bare._replace(files=current()), codec)
 
 
 def _bare_location(where: str | os.PathLike[str], terms: Terms | None) -> FolderLocation | SharedLocation:
@@ -263,7 +223,7 @@ def _bare_location(where: str | os.PathLike[str], terms: Terms | None) -> Folder
     if scheme is None or scheme == "file":
         return FolderLocation(_root_of(where))
     assert isinstance(where, str), "only a text has a scheme"
-    return SharedLocation(open_store(where), terms or terms_of())
+    return SharedLocation(open_store(where), terms or terms_of(), without_secrets(where))
 
 
 def terms_of(lease_seconds: float | None = None, *, take_over: bool = False) -> Terms:
@@ -291,8 +251,9 @@ def location_for_job(store: Where, terms: Terms | None = None, codec: Codec | No
 
     A folder is the one that its path names now, wherever the job goes. Errors are those of `location_of`.
     """
+    checked_codec(codec)
     if isinstance(store, Location):
-        return store if codec is None else coded(store, codec)
+        return store if codec is None else CodedLocation(bare_location(store), codec)
     found = _bare_location(os.environ.get(VARIABLE) or store, terms)
     if isinstance(found, FolderLocation):
         found = found._replace(root=found.root.absolute())

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from milepost import codec, delta
 from milepost.checkpoint import HEAD_READ_BYTES, Checkpoint, Decoder, Head, decode, decode_head, is_checkpoint_name
+from milepost.codec.files import plain_name
 from milepost.errors import CorruptCheckpoint, CorruptDocument, DamageError, LostRecords, NotDecodable, StoreUnavailable
 from milepost.journal import History
 from milepost.records import Kind
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
     @property
     def order(self) -> tuple[int, float, str]:
         """Return what sorts checkpoints: by number; the old manager's, which have none, by their timestamps."""
-        return self.head.number, 0.0 if self.head.number else self.head.time, self.name
+        return self.head.number, 0.0 if self.head.number else self.head.time, plain_name(self.name)
 
     @property
     def base(self) -> int | str:

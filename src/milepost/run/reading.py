@@ -6,7 +6,7 @@ import threading
 from collections.abc import Hashable
 from typing import Any, Self
 
-from milepost.errors import CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
+from milepost.errors import CorruptDocument, CorruptJournal, DamageError, ForeignRun, InvalidArgument, StoreUnavailable
 from milepost.records import Record, chain_of, decode_line
 from milepost.run.index import Index
 from milepost.run.manifest import PHASE_KEEPER, read_manifest
@@ -52,8 +52,9 @@ class ReadSession:
 
     def refresh(self) -> None:
         """Read the journal anew. A writer may be at work, so damage counts only if two looks in a row agree on it."""
-        seen = self._manifest_file()
-        manifest = read_manifest(self._store)
+        seen, manifest = self._manifest_file(), read_manifest(self._store)
+        while seen != (seen := self._manifest_file()):  # a shared store knows only behind the first look
+            manifest = read_manifest(self._store)
         if manifest is None or manifest.leaving:
             raise InvalidArgument(f"{self.path}: there is no run of a milepost.Phase here.")
         if manifest.keeper != PHASE_KEEPER:
@@ -82,7 +83,7 @@ class ReadSession:
         """Tell whether there is a document that begins with *data*."""
         try:
             return self._store.read(name, len(data)) == data
-        except FileNotFoundError:
+        except (FileNotFoundError, CorruptDocument):
             return False
 
     def chain(self, sequence: int) -> str:
@@ -91,10 +92,10 @@ class ReadSession:
             return chain_of(self._store.read_line(sequence))
 
     def document(self, name: str) -> bytes | None:
-        """Return a document's bytes, or None if there is none."""
+        """Return a document's bytes, or None if there is none, or its store knows that it is damaged."""
         try:
             return self._store.read(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, CorruptDocument):
             return None
 
     def value(self, sequence: int) -> Any:

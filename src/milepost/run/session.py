@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from milepost import codec
 from milepost.clock import Clock
-from milepost.errors import ForeignRun, Forked, PhaseClosed, Reentered
+from milepost.errors import CorruptDocument, ForeignRun, Forked, PhaseClosed, Reentered
 from milepost.fs import Content
 from milepost.records import Kind, Position, Record, chain_of, decode_line
 from milepost.run.handover import set_aside, settled
@@ -91,7 +91,7 @@ class Session(Recorded, Protocol):
         """Set the run aside under ``runs/`` and go on with a new, empty one."""
 
     def document(self, name: str) -> bytes | None:
-        """Return a document's bytes, or None if there is none."""
+        """Return a document's bytes, or None if there is none, or its store knows that it is damaged."""
 
     def begins_with(self, name: str, data: bytes) -> bool:
         """Tell whether there is a document that begins with *data*."""
@@ -248,17 +248,17 @@ class FolderSession:
         self._start(None, salvage=False)
 
     def document(self, name: str) -> bytes | None:
-        """Return a document's bytes, or None if there is none."""
+        """Return a document's bytes, or None if there is none, or its store knows that it is damaged."""
         try:
             return self._store.read(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, CorruptDocument):
             return None
 
     def begins_with(self, name: str, data: bytes) -> bool:
         """Tell whether there is a document that begins with *data*."""
         try:
             return self._store.read(name, len(data)) == data
-        except FileNotFoundError:
+        except (FileNotFoundError, CorruptDocument):
             return False
 
     def chain(self, sequence: int) -> str:

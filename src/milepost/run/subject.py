@@ -118,7 +118,7 @@ def held(root: Where, phase: str, clock: Clock, *, make: bool = False) -> Iterat
         raise InvalidArgument(f"{place.path}: there is no such phase.")
     try:
         if not make and not _is_of_ours(store):
-            raise InvalidArgument(f"{place.path}: nothing of Milepost is kept in this folder.")
+            raise InvalidArgument(f"{place.path}: nothing of Milepost is kept here.")
         store.lock(clock)
         settled(store, manifest_or_none(store))
         yield _subject(phase, store)

@@ -19,15 +19,18 @@ class WrappedRun:
     def __init__(self, inner: RunStore) -> None:
         """Stand around *inner*, which is closed with this object."""
         self.inner = inner
+        self.path = inner.path
 
     def around(self, inner: RunStore) -> Self:
         """Return the same around another store."""
         return type(self)(inner)
 
+    path: Spot
+
     @property
-    def path(self) -> Spot:
-        """Where the run is, for messages."""
-        return self.inner.path
+    def window_seconds(self) -> float:
+        """How long it is worth waiting for more records."""
+        return self.inner.window_seconds
 
     @property
     def poisoned(self) -> bool:
@@ -109,10 +112,16 @@ class WrappedRun:
         self.inner.lock(clock, allow_network_filesystem=allow_network_filesystem)
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to."""
-        return self.inner.recover(run, known=known, visit=visit, refuse_damage=refuse_damage)
+        return self.inner.recover(run, known=known, visit=visit, refuse_damage=refuse_damage, start=start)
 
     def append(
         self, records: Sequence[Record], *, expected: int, durability: Durability = Durability.POWER

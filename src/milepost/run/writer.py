@@ -15,6 +15,7 @@ import orjson
 
 from milepost import checkpoint
 from milepost.clock import Clock
+from milepost.codec.files import coded_name
 from milepost.delta import EncodedState, difference
 from milepost.errors import DiskFull, ForeignCheckpoint, MilepostError, Reentered, StorageError, StoreUnavailable
 from milepost.journal import Journal
@@ -243,7 +244,7 @@ class RunWriter:
             if not self.store.has(name):  # it certainly does not stand, so changes may go on from what was before
                 self._state = before
             raise
-        size = self.store.size(name)
+        size = self._size_of(name, pieces)
         self._entries.insert(0, Entry(name, head, size))
         self._state, self._labels, self._in_file = state, (iteration, metadata), True
         self._moved_to(self._entries[0])
@@ -254,6 +255,10 @@ class RunWriter:
             log.warning("%s The checkpoint itself is safe; the next save begins a new journal file.", error)
         log.info("%s: checkpoint saved, iteration %d, %d bytes.", self.path / name, iteration, size)
         return self.store.document_path(name)
+
+    def _size_of(self, name: str, pieces: list[bytes]) -> int:
+        """Return how large a file is that was just written: as its plain *pieces*, unless it is coded."""
+        return self.store.size(name) if coded_name(name) else sum(map(len, pieces))
 
     def _stands(self) -> bool:
         """Tell whether the newest checkpoint is still there: somebody may have deleted it beside us."""

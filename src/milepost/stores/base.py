@@ -216,7 +216,13 @@ class RunStore(Protocol):
         """
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to, and return what it proves.
 
@@ -225,6 +231,7 @@ class RunStore(Protocol):
             known: Whether the run is certainly this one, so that a journal of another run is damage.
             visit: Is shown every proven line, in order, once.
             refuse_damage: Touch nothing if acknowledged records are lost or altered.
+            start: Where a new journal begins: behind this position of a run that was trimmed; None for its beginning.
 
         Raises:
             DamageError: They are, and *refuse_damage* was asked for.

@@ -77,7 +77,13 @@ class RunFiles(FolderDocuments):
         self.delete([name for name in self.names(".") if name.endswith(TEMPORARY_SUFFIX)], durable=False)
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to, and return what it proves.
 
@@ -90,6 +96,7 @@ class RunFiles(FolderDocuments):
             known: Whether the run is certainly this one, so that a journal of another run is damage.
             visit: Is shown every proven line, in order, once.
             refuse_damage: Touch nothing if acknowledged records are lost or altered.
+            start: Where a new journal begins: behind this position of a run that was trimmed; None for its beginning.
 
         Raises:
             DamageError: They are, and *refuse_damage* was asked for.
@@ -98,7 +105,7 @@ class RunFiles(FolderDocuments):
         reading, last = read_segments(self.folder, visit, run=run if known else None)
         self.folder.sync()
         if reading is None:
-            reading = JournalReading(start_of(run), run)
+            reading = JournalReading(start or start_of(run), run)
             self._lines.take(reading.lines)
             self._start_segment(Head(run, 1, reading.start))
             return reading
@@ -112,7 +119,7 @@ class RunFiles(FolderDocuments):
         self._lines.take(reading.lines)
         if reading.damage:
             if not reading.segments:  # nothing is proven, not even where it would start
-                reading.start = reading.end = start_of(run)
+                reading.start = reading.end = start or start_of(run)
             self._set_damage_aside(reading.segments)
             self._start_segment(Head(reading.run or run, reading.segments + 1, reading.end), reading.checkpoint)
             return reading

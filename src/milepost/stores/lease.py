@@ -24,6 +24,9 @@ from milepost.stores.terms import Terms
 
 log = logging.getLogger(__name__)
 
+RENEWING = "milepost lease"
+"""The name of the threads that renew leases."""
+
 _RENEWALS = 3  # in the time after which a lease expires
 _in_use: weakref.WeakSet[Tenure] = weakref.WeakSet()
 
@@ -79,7 +82,7 @@ class Tenure:
             threading.Thread(
                 target=_renew,
                 args=(weakref.ref(tenure), tenure._ended, terms.seconds),
-                name="milepost lease",
+                name=RENEWING,
                 daemon=True,
             ).start()
             return tenure

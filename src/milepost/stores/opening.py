@@ -6,10 +6,15 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from milepost.errors import InvalidArgument
+from milepost.fs.installed import drill_agent
 from milepost.stores.store import Store
+
+if TYPE_CHECKING:
+    from milepost.fs.drilled import Drilled
 
 GROUP = "milepost.stores"
 """The entry point group in which an installed package offers a store: a scheme, and a function from URL to store."""
@@ -48,11 +53,11 @@ def open_store(url: str) -> Store:
         UnsafeStore: The store cannot keep what `Store` promises.
         StoreUnavailable: It cannot be reached.
     """
-    scheme = scheme_of(url)
+    scheme, agent = scheme_of(url), drill_agent()
     key = url if scheme != "sqlite" else f"{os.getcwd()}\0{url}"  # its path may be relative
     with _opened.mutex:
         if key not in _opened.stores:
-            _opened.stores[key] = _factory(scheme)(url)
+            _opened.stores[key] = _factory(scheme)(url) if agent is None else _drilled(url, scheme, agent)
         return _opened.stores[key]
 
 
@@ -61,6 +66,17 @@ def close_stores() -> None:
     with _opened.mutex:
         while _opened.stores:
             _opened.stores.popitem()[1].close()
+
+
+def _drilled(url: str, scheme: str | None, agent: Drilled) -> Store:
+    from milepost.stores.drilled import DrilledStore, isolated
+
+    own = isolated(url, scheme)
+    store = _factory(scheme)(own)
+    is_in_folder = scheme == "sqlite" and not url.startswith("sqlite:////")
+    if not is_in_folder:  # what lies in the run's own folder goes with it
+        agent.note_store(own)
+    return DrilledStore(store, agent)
 
 
 def _factory(scheme: str | None) -> Callable[[str], Store]:
@@ -97,6 +113,39 @@ def redacted(url: str) -> str:
         if host or url.startswith(f"{parts.scheme}://")
         else url.partition("?")[0]
     )
+
+
+_URL = re.compile(r"\b[A-Za-z][A-Za-z0-9.+-]*://[^\s'\"]+")
+_OURS = frozenset({"sqlite", "postgresql", "postgres", "s3", "gs", "az"})
+_HARMLESS = frozenset(
+    {
+        *("namespace", "schema", "timeout_seconds", "window_seconds", "journal_mode", "allow_http"),
+        *("endpoint", "region", "account_name", "sslmode", "virtual_hosted_style_request", "skip_signature"),
+    }
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return *text*, such as a command line, with the passwords of URLs in it left out: to be printed and typed again.
+
+    Of the query of a store's URL only what is no secret stays.
+    """
+    return _URL.sub(lambda found: _typed(found[0]), text)
+
+
+def _typed(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition('://')[0]}://…"
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}@{host}" if user else host
+    query = parts.query
+    if parts.scheme.partition("+")[0] in _OURS:
+        named = [word for word in query.split("&") if word.partition("=")[0] in _HARMLESS]
+        query = "&".join(named)
+    after = f"?{query}" if query else ""
+    return f"{parts.scheme}://{netloc}{parts.path}{after}" + (f"#{parts.fragment}" if parts.fragment else "")
 
 
 def _after_fork_in_child() -> None:

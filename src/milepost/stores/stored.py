@@ -115,13 +115,19 @@ class StoredRun(StoredReading):
         self._documents.sweep()
 
     def recover(
-        self, run: str, *, known: bool = False, visit: Visit | None = None, refuse_damage: bool = False
+        self,
+        run: str,
+        *,
+        known: bool = False,
+        visit: Visit | None = None,
+        refuse_damage: bool = False,
+        start: Position | None = None,
     ) -> JournalReading:
         """Bring the journal into a state that can be appended to; a damaged one is kept whole, and gone on behind."""
         self._look()
         directory = self._documents.directory
         if not directory.parts:
-            reading = JournalReading(start_of(run), run)
+            reading = JournalReading(start or start_of(run), run)
             self._begin_part(reading.start, run)
             self._opened(reading)
             return reading

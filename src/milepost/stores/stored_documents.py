@@ -92,7 +92,13 @@ class Documents:
             CorruptDocument: It is not what was written.
         """
         entry = self.entry(name)
-        data = self._store.read(entry.key).data
+        try:
+            data = self._store.read(entry.key).data
+        except FileNotFoundError as error:
+            fresh = Documents(self._store, self._prefix, self._where).look()  # a writer's own view stays as it is
+            if fresh.documents.get(name) != entry:
+                raise
+            raise CorruptDocument(f"{self._where}/{name}: what it held is gone.") from error
         if len(data) != entry.size or digest(data) != entry.digest:
             raise CorruptDocument(f"{self._where}/{name}: it is not what was written.")
         return data if most is None else data[:most]

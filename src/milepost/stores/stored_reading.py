@@ -74,8 +74,7 @@ class StoredReading:
         return self._lines.read(sequence)
 
     def journal_run(self) -> str | None:
-        """Return the id of the run that the directory names."""
-        self._look()
+        """Return the id of the run that the directory names, as it was looked at last."""
         return self._documents.directory.run
 
     def glance(self) -> Glance | None:
@@ -123,6 +122,8 @@ class StoredReading:
 
     def stamp(self, name: str) -> Hashable:
         """Return the area and the object of a document, as it was looked at last: an area's run never changes."""
+        if not self._documents.directory.documents:
+            self._look()
         entry = self._documents.directory.documents.get(name)
         return None if entry is None else (self._area, entry.key)
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from milepost.clock import Clock, SystemClock
-from milepost.errors import InvalidArgument, StoreUnavailable
+from milepost.errors import InvalidArgument, KeyMissing, StoreUnavailable, WrongKey
 from milepost.records import Position, start_of
-from milepost.run import load_current
+from milepost.run import list_entries, load_current
+from milepost.run.coded import bare
 from milepost.run.manifest import MANAGER_KEEPER
-from milepost.run.place import Where
+from milepost.run.place import Where, location_of
 from milepost.run.subject import Subject, looked_at, runs_aside, stored_value
 from milepost.stores import JournalReading, RunStore, write_durably
 from milepost.upkeep import archive
@@ -60,7 +61,7 @@ def export_runs(
         StorageError: The medium refused; what stood at *target* is whole.
     """
     if not phases:
-        raise InvalidArgument(f"{root}: there is no phase to export.")
+        raise InvalidArgument(f"{location_of(root).spot}: there is no phase to export.")
     clock = clock or SystemClock()
     runs = [(phase, folder) for phase in phases for folder in _folders(root, phase, with_runs=with_runs)]
     for looks_left in reversed(range(_LOOKS)):
@@ -79,7 +80,7 @@ def export_runs(
 def _folders(root: Where, phase: str, *, with_runs: bool) -> list[str | None]:
     with looked_at(root, phase) as subject:
         if subject.keeper is None:
-            raise InvalidArgument(f"{subject.path}: there is no run in this folder.")
+            raise InvalidArgument(f"{subject.path}: there is no run here.")
         aside = runs_aside(subject.store) if with_runs else []
     return [None, *aside]
 
@@ -97,7 +98,7 @@ def _pieces(root: Where, runs: list[tuple[str, str | None]], packed: list[Packed
 def _run(
     subject: Subject, number: int, digests: dict[str, tuple[int, str]], packed: list[Packed], clock: Clock
 ) -> Iterator[bytes]:
-    store = subject.store
+    store = bare(subject.store)  # what is encrypted stays so
     checkpoints, reading = _checked(subject)
     facts = _facts(subject, reading, clock)
     yield from _member(f"runs/{number}/{RUN}", facts.encoded(), digests)
@@ -121,12 +122,25 @@ def _checked(subject: Subject) -> tuple[list[str], JournalReading | None]:
         damage = [one.error for one in reading.damage] if reading else []
         names: list[str] = []
     else:
-        loaded = load_current(subject.store, stored_value)
+        try:
+            loaded = load_current(subject.store, stored_value)
+        except (KeyMissing, WrongKey):  # whoever has no key may still move what is encrypted
+            return _unopened(bare(subject.store))
         names = [entry.name for entry in reversed(loaded.entries)]
         reading, damage = loaded.history.reading if loaded.history else None, loaded.damage
     if damage:
         raise type(damage[0])(f"{damage[0]} A damaged run is not exported: run milepost repair first.")
     return names, reading
+
+
+def _unopened(store: RunStore) -> tuple[list[str], JournalReading | None]:
+    """Return the same of a run that nobody here can open: void checkpoints go along, and are void there too."""
+    entries, damage = list_entries(store)
+    reading = store.read_journal()
+    damage += [one.error for one in reading.damage] if reading else []
+    if damage:
+        raise type(damage[0])(f"{damage[0]} A damaged run is not exported: run milepost repair first.")
+    return [entry.name for entry in reversed(entries)], reading
 
 
 def _facts(subject: Subject, reading: JournalReading | None, clock: Clock) -> RunFacts:

@@ -160,7 +160,14 @@ def _manifest_error(store: RunStore) -> DamageError | None:
 
 
 def _bad_documents(store: RunStore) -> list[str]:
-    return [name for name in SEALED if store.has(name) and unseal(store.read(name).rstrip(b"\n")) is None]
+    return [name for name in SEALED if store.has(name) and not _is_sound(store, name)]
+
+
+def _is_sound(store: RunStore, name: str) -> bool:
+    try:
+        return unseal(store.read(name).rstrip(b"\n")) is not None
+    except CorruptDocument:
+        return False
 
 
 def _bad_checkpoints(store: RunStore) -> dict[str, CorruptCheckpoint]:

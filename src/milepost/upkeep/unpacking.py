@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from milepost.checkpoint import decode
+from milepost.checkpoint import HEAD_READ_BYTES, Head, decode, decode_head
 from milepost.clock import Clock, SystemClock
-from milepost.errors import CorruptDocument, DamageError, InvalidArgument
-from milepost.records import Position, Record, decode_line, encode_lines, follow_all, start_of
+from milepost.codec.files import check, coded_name
+from milepost.errors import CorruptDocument, DamageError, InvalidArgument, KeyMissing, WrongKey
+from milepost.records import Position, Record, codec_of, decode_line, encode_lines, follow_all, start_of, with_value
 from milepost.run import load
+from milepost.run.coded import bare
 from milepost.run.handover import staged, sweep, take_over
 from milepost.run.index import Index
 from milepost.run.manifest import PHASE_KEEPER, Manifest, Origin
@@ -143,11 +145,21 @@ def _verify_member(tape: Tape, entry: Entry, runs: list[_Run]) -> None:
     else:
         data = tape.whole(entry)
         if member.part == "checkpoints":
-            head = decode(member.name, data, lambda _: None).head
+            head = _head_of(member.name, data)
             if head.run not in (None, run.facts.run) or run.facts.keeper == PHASE_KEEPER:
                 raise tape.wrong(f"{member.name} belongs to another run")
             if not archive.is_head(head):
                 raise tape.wrong(f"{member.name} does not say what a checkpoint says")
+
+
+def _head_of(name: str, data: bytes) -> Head:
+    """Return what a checkpoint says of itself, after a look at all of it; what is encrypted needs no key for that."""
+    if coded_name(name):
+        check(name, data)
+        head = decode_head(name, data[:HEAD_READ_BYTES])
+        if head is not None:
+            return head
+    return decode(name, data, lambda _: None).head
 
 
 def _verify_journal(tape: Tape, entry: Entry, run: _Run) -> None:
@@ -162,7 +174,7 @@ def _verify_journal(tape: Tape, entry: Entry, run: _Run) -> None:
         spelled, _ = encode_lines(map(decode_line, lines), before)
         if any(one != line + b"\n" for one, line in zip(spelled, lines, strict=True)):
             raise tape.wrong(f"{entry.name} holds records that are spelled in another way")
-        run.index.see(run.count + 1, lines)
+        run.index.see(run.count + 1, [with_value(line, None) if codec_of(line) else line for line in lines])
         run.count += len(lines)
 
 
@@ -249,7 +261,8 @@ def _mine(members: _Peekable, number: int) -> _Members:
 
 
 def _fill(tape: Tape, members: _Members, store: RunStore, manifest: Manifest, facts: RunFacts) -> None:
-    """Write a run by the store's own verbs, and look whether it can be loaded."""
+    """Write a run by the store's own verbs, as it is, and look whether it can be loaded."""
+    coded, store = store, bare(store)
     position = store.recover(manifest.run, known=True).end
     for entry, member in members:
         if member.part == JOURNAL:
@@ -265,11 +278,13 @@ def _fill(tape: Tape, members: _Members, store: RunStore, manifest: Manifest, fa
     if facts.checkpoint:
         store.note_checkpoint(facts.checkpoint)
     store.close_journal()
-    if facts.keeper == PHASE_KEEPER:
-        reading = store.read_journal()
-        damage: Sequence[DamageError] = [one.error for one in reading.damage] if reading else []
-    else:
-        damage = load(store, manifest.run, stored_value).damage
+    damage: Sequence[DamageError] = []
+    with suppress(KeyMissing, WrongKey):  # whoever has the key will look; every digest and chain is proven
+        if facts.keeper == PHASE_KEEPER:
+            reading = coded.read_journal()
+            damage = [one.error for one in reading.damage] if reading else []
+        else:
+            damage = load(coded, manifest.run, stored_value).damage
     if damage:
         raise tape.wrong(f"a run in it is damaged ({damage[0].code})")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from milepost.clock import Clock, SystemClock
+from milepost.codec.coding import Codec
 from milepost.errors import InvalidArgument
 from milepost.events import Listener, all_of
 from milepost.phase.limits import Budget
@@ -47,6 +48,7 @@ class Workflow:
         seed: What `Phase.random` starts from.
         allow_network_filesystem: Write even where locks and syncs are not sound (NFS and its like).
         on_event: Hears what happens in all phases, as `milepost.events.Event`.
+        codec: How values are written (`milepost.Codec`); None keeps to what each run has.
         clock: The clock to go by, for tests.
 
     Raises:
@@ -66,6 +68,7 @@ class Workflow:
         seed: int = 0,
         allow_network_filesystem: bool = False,
         on_event: Listener | None = None,
+        codec: Codec | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Hold the settings; nothing is read or made yet."""
@@ -81,6 +84,7 @@ class Workflow:
         self._seed = seed
         self._allow_network_filesystem = allow_network_filesystem
         self._on_event = on_event
+        self._codec = codec
         self._clock = clock or SystemClock()
         self._graph = Graph(name)
 
@@ -265,7 +269,7 @@ class Workflow:
         config = config_of(self._config, params or {})
         return Frame(
             name=self.name,
-            root=store_of(self._store if store is None else store, config),
+            root=store_of(self._store if store is None else store, config, self._codec),
             config=config,
             on_change=self._on_change if on_change is None else on_change,
             durability=self._durability,

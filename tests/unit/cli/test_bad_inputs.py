@@ -31,11 +31,13 @@ COMMANDS: dict[str, list[list[str]]] = {
     "prune": [["prune", "PHASE", "--yes", "--keep", "0"]],
     "clear": [["clear", "PHASE", "--yes"]],
     "bless": [["bless", "PHASE"]],
+    "rekey": [["rekey", "PHASE", "--plain"]],
     "status": [["status", "PHASE"]],
+    "copy": [["copy", "ROOT", "OUT", "PHASE"], ["copy", "ROOT", "sqlite:///OUT.db", "PHASE", "--with-runs"]],
 }
 """How to call each command so that it works on the phase PHASE."""
 
-CHANGING = ["fork", "import", "repair", "prune", "clear", "bless"]
+CHANGING = ["fork", "import", "repair", "prune", "clear", "bless", "rekey"]
 LINES = [words for lines in COMMANDS.values() for words in lines]
 
 
@@ -65,8 +67,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(words: list[str], root: Path, phase: str, archive: Path, *, code: int | None = None) -> Ran:
     """Run a command line of `COMMANDS`; whatever comes of it, it is told in a line or two."""
-    replaced = {"PHASE": phase, "OUT.tar": str(root.parent / "out.tar"), "IN.tar": str(archive)}
-    ran = run(*[replaced.get(word, word) for word in words], "--dir", root, code=code)
+    out = root.parent / "out"
+    replaced = {"PHASE": phase, "OUT.tar": f"{out}.tar", "IN.tar": str(archive), "ROOT": str(root), "OUT": str(out)}
+    where = [] if "ROOT" in words else ["--dir", str(root)]
+    ran = run(*[replaced.get(word, word).replace("OUT.db", f"{out}.db") for word in words], *where, code=code)
     if ran.code not in (0, 1) and not ran.err.startswith("Usage"):
         assert 1 <= len(ran.err.splitlines()) <= 6, ran.err
     return ran
@@ -84,7 +88,7 @@ def test_help_shows_an_example_and_the_codes(name: str) -> None:
     assert "Example:" in text
     assert f"milepost {name}" in text
     assert "Exit codes:" in text
-    for option in ("--json", "--dir"):
+    for option in ("--json", "SRC" if name == "copy" else "--dir"):
         assert option in text
 
 

@@ -11,6 +11,7 @@ import pytest
 import milepost
 from milepost.errors import DiskFull, DurabilityUnknown, MilepostError, StorageError, StoreUnavailable, UnsafeStore
 from milepost.fs import FileSystem, use
+from milepost.run.coded import bare
 from milepost.stores import RunFiles
 from milepost.stores.folder import Folder, write_durably
 from milepost.testing import ErrorAt, SimulatedDisk
@@ -263,7 +264,7 @@ def test_a_note_that_failed_does_not_fail_the_save(code: int) -> None:
     with use(files), milepost.CheckpointManager("a", "/c", clock=Clock()) as manager:
         manager.save_checkpoint(1, {"n": 1}, force=True)
         assert manager._writer is not None
-        store = manager._writer.store
+        store = bare(manager._writer.store)
         assert isinstance(store, RunFiles)
         appender = store._appender
         assert appender is not None

@@ -99,6 +99,9 @@ def config_schema() -> None:
 
 
 Output = Annotated[Path | None, typer.Option(help="Folder of the results; made if it is not there.")]
+Store = Annotated[
+    str | None, typer.Option(metavar="PATH_OR_URL", help="Where progress is kept, instead of the output folder.")
+]
 Config = Annotated[Path | None, typer.Option(help="Settings (YAML) instead of the packaged defaults.")]
 
 
@@ -113,6 +116,7 @@ def phase_3(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the run report; all other text goes to stderr.")
     ] = False,
+    store: Store = None,
 ) -> None:
     """Run phase 3; every way out is an exit code."""
     from booksynth import commands
@@ -125,6 +129,7 @@ def phase_3(
         fresh=fresh,
         strict=strict,
         as_json=as_json,
+        store=store,
     )
     if report.status == "refused":
         raise typer.Exit(PROBLEMS)
@@ -153,6 +158,7 @@ def run(
     ] = None,
     to: Annotated[PhaseName | None, typer.Option("--to", help="The last phase.")] = None,
     only: Annotated[list[PhaseName] | None, typer.Option("--only", help="This phase and no other.")] = None,
+    store: Store = None,
 ) -> None:
     """Run the workflow; every way out is an exit code."""
     from booksynth import commands
@@ -167,4 +173,5 @@ def run(
         start=start and start.value,
         to=to and to.value,
         only=[one.value for one in only or ()],
+        store=store,
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from booksynth.settings import Settings
 
 SWITCH = "MILEPOST_DISABLE"
+STORE = "checkpoints.store"
 KEPT = "what is finished is kept. To go on:"
 NOT_KEPT = "nothing was kept. To begin again:"
 
@@ -36,6 +37,7 @@ def phase_3(
     fresh: bool,
     strict: bool,
     as_json: bool,
+    store: str | None = None,
 ) -> Report:
     """Run phase 3 by itself and return what it did; every other way out is an exit code."""
     from booksynth.phase_3 import run
@@ -44,7 +46,7 @@ def phase_3(
     interrupts = Interrupts()
     request: Request | None = None
     with translated(lambda: _kept(request)), interrupts.installed():
-        request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict)
+        request = _request(config, analysis_dir, output_dir, dry_run, fresh, strict, store)
         with (
             _explained(request.output_dir, request.settings, "phase-3", "run"),
             _logging(request.settings, request.output_dir, terminal, to_file=not dry_run),
@@ -68,8 +70,9 @@ def _request(
     dry_run: bool,
     fresh: bool,
     strict: bool,
+    store: str | None,
 ) -> Request:
-    chosen = settings.manager(config).load()
+    chosen = settings.manager(config).load({} if store is None else {STORE: store})
     source = analysis_dir or chosen.paths.analysis_dir
     target = output_dir or chosen.paths.output_dir
     if source is None or target is None:
@@ -124,6 +127,7 @@ def run(
     start: str | None,
     to: str | None,
     only: list[str] | None,
+    store: str | None = None,
 ) -> None:
     """Run phases 2 to 4, or say what they would do; every other way out is an exit code."""
     terminal = Terminal(sys.stderr if as_json else None)
@@ -133,7 +137,7 @@ def run(
         return KEPT if chosen is not None and chosen.checkpoints.enabled and not dry_run else NOT_KEPT
 
     with translated(kept), Interrupts().installed():
-        params = _params(shelf_dir, output_dir, config)
+        params = _params(shelf_dir, output_dir, config, store)
         chosen = settings.load(params)
         limits = {"start": start, "to": to, "only": only or None, "fresh": fresh}
         folder = _output_of(chosen)
@@ -147,8 +151,9 @@ def run(
             _print_bytes((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
 
 
-def _params(shelf_dir: Path | None, output_dir: Path | None, config: Path | None) -> dict[str, str]:
-    given = {"paths.shelf_dir": shelf_dir, "paths.output_dir": output_dir, settings.FILE_PARAMETER: config}
+def _params(shelf_dir: Path | None, output_dir: Path | None, config: Path | None, store: str | None) -> dict[str, str]:
+    folders = {"paths.shelf_dir": shelf_dir, "paths.output_dir": output_dir}
+    given = {**folders, settings.FILE_PARAMETER: config, STORE: store}
     return {name: str(path) for name, path in given.items() if path is not None}
 
 
@@ -165,10 +170,15 @@ def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterat
     try:
         yield
     except ForeignRun as error:
+        if chosen.checkpoints.store is not None or os.environ.get("MILEPOST_STORE"):
+            where, remedy = "the store", "another --store; or, if that progress is not needed, clear phase_3 there"
+        else:
+            where = shown(folder)
+            kept = shown(folder / chosen.checkpoints.checkpoint_dir / "phase_3")
+            remedy = f"another --output-dir; or, if that progress is not needed, remove {kept}"
         message = (
-            f"{shown(folder)} holds progress of `booksynth {theirs}`, which is kept in another way than that of "
-            f"`booksynth {ours}`. Give another --output-dir; or, if that progress is not needed, remove "
-            f"{shown(folder / chosen.checkpoints.checkpoint_dir / 'phase_3')} and run this again."
+            f"{where} holds progress of `booksynth {theirs}`, which is kept in another way than that of "
+            f"`booksynth {ours}`. Give {remedy} and run this again."
         )
         raise ForeignRun(message) from error
 

@@ -78,7 +78,9 @@ def _reader_left() -> int:
 
 
 def resume() -> str:
-    """Return the exact command that goes on with this run, overriding variables included."""
+    """Return the exact command that goes on with this run, overriding variables included, and no password."""
+    from milepost.config import without_secrets
+
     program, *arguments = sys.argv
     variables = [
         f"{name}={shlex.quote(value)}"
@@ -88,4 +90,4 @@ def resume() -> str:
     words = [sys.executable, "-m", "booksynth"] if program.endswith("__main__.py") else [program]
     # With --fresh it would throw away the very progress that it is to go on from.
     words += [word for word in arguments if word != "--fresh"]
-    return " ".join([*variables, shlex.join(words)])
+    return without_secrets(" ".join([*variables, shlex.join(words)]))

@@ -62,9 +62,9 @@ def _said(name: str, folder: Path | None) -> Path:
     return folder
 
 
-def store(config: Settings) -> Path:
-    """Return where progress is kept: a relative folder begins at the output folder."""
-    return output_dir(config) / config.checkpoints.checkpoint_dir
+def store(config: Settings) -> Path | str:
+    """Return where progress is kept: in the store that is set, or a folder that begins at the output folder."""
+    return config.checkpoints.store or output_dir(config) / config.checkpoints.checkpoint_dir
 
 
 workflow = milepost.Workflow("booksynth", store=store, config=load, on_change="restart")

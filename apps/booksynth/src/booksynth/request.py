@@ -29,9 +29,10 @@ class Request:
     strict: bool = False
 
     @property
-    def checkpoint_dir(self) -> Path:
-        """Where progress is kept: a relative folder begins at the output folder."""
-        return self.output_dir / self.settings.checkpoints.checkpoint_dir
+    def checkpoint_dir(self) -> Path | str:
+        """Where progress is kept: in the store that is set, or a folder that begins at the output folder."""
+        checkpoints = self.settings.checkpoints
+        return checkpoints.store or self.output_dir / checkpoints.checkpoint_dir
 
 
 class InputError(Exception):
