@@ -27,7 +27,7 @@ WORKERS ?= logical
 SOURCES := pyproject.toml apps/booksynth/pyproject.toml LICENSE $(wildcard README.md) \
 	$(shell find src apps/booksynth/src -name __pycache__ -prune -o -print 2>/dev/null)
 TYPED := $(wildcard src apps/booksynth/src tests apps/booksynth/tests)
-SHELL_SCRIPTS := scripts/bootstrap .ci/run
+SHELL_SCRIPTS := scripts/bootstrap scripts/services .ci/run
 
 # The interpreter or uv that these were made from may have left the machine, or
 # another interpreter is asked for.
@@ -89,6 +89,7 @@ check: install ## the static part: style, types, layers
 
 .PHONY: test
 test: check ## check, then every test but the soak ones
+	@scripts/services
 	@mkdir -p build/coverage
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 

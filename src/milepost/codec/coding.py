@@ -97,4 +97,3 @@ class Steps:
         """Return the name."""
         sealed = [] if self.key_id is None else [f"{ALGORITHM}:{self.key_id}"]
         return "+".join([*([ZSTD] if self.is_packed else []), *sealed])
-

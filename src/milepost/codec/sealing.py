@@ -48,9 +48,7 @@ class Sealing:
 
     # --- journal lines
 
-    def seal_records(
-        self, records: Sequence[Record], first: int, link: bytes
-    ) -> tuple[list[Record], bytes]:
+    def seal_records(self, records: Sequence[Record], first: int, link: bytes) -> tuple[list[Record], bytes]:
         """Return *records* as they are to be written from number *first* on, and the tag of the last.
 
         Args:

@@ -227,9 +227,7 @@ Where = str | os.PathLike[str] | Location
 """A path, the URL of a store, or a location that was made of one."""
 
 
-def location_of(
-    where: Where | None = None, terms: Terms | None = None, codec: Codec | None = None
-) -> Location:
+def location_of(where: Where | None = None, terms: Terms | None = None, codec: Codec | None = None) -> Location:
     """Return the location that a `store=` argument names: a path, the URL of a store, or what stands for neither.
 
     Args:

@@ -188,6 +188,19 @@ class Folder:
             raise UnsafeStore(f"{path}: {reason}. Nothing was touched.")
         return handle
 
+    def refuse_unsafe(self, name: str) -> None:
+        """Look at a file without opening it, and refuse what `open_file` would refuse.
+
+        Raises:
+            FileNotFoundError: There is none.
+            UnsafeStore: See `open_file`.
+        """
+        path = self.path / name
+        with translated(path, "look at the file"):
+            reason = _unsafe(self.files.stat_name(self.handle, name), _GROUP_AND_OTHERS)
+        if reason:
+            raise UnsafeStore(f"{path}: {reason}. Nothing was touched.")
+
     def read(self, name: str, size: int | None = None, *, group_may_write: bool = False) -> bytes:
         """Return a file's bytes (the first *size* of them).
 

@@ -84,7 +84,7 @@ class WriterLock:
             UnsafeStore: The filesystem cannot keep the promise of a lock.
         """
         if not allow_network_filesystem:
-            _refuse_unsound(folder)
+            refuse_unsound(folder)
         while True:
             lock = cls(folder, folder.open_file(LOCK_NAME, "lock"))
             try:
@@ -139,7 +139,12 @@ class WriterLock:
             self._signed_by = os.getpid()
 
 
-def _refuse_unsound(folder: Folder) -> None:
+def refuse_unsound(folder: Folder) -> None:
+    """Refuse a filesystem where another machine may not see a lock, or a sync may not reach the medium.
+
+    Raises:
+        UnsafeStore: It is one.
+    """
     with translated(folder.path, "look at the filesystem"):
         kind = folder.files.filesystem_type(folder.handle)
     if kind in _UNSOUND:
