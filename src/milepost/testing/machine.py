@@ -6,9 +6,16 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from milepost.errors import Fenced, VersionConflict
 from milepost.stores.store import Store
@@ -17,12 +24,13 @@ STEPS = 25
 _CLIENTS = 3
 
 _clients = st.integers(0, _CLIENTS - 1)
-_names = st.sampled_from(["a", "a/b", "a/bc", "a%", "A/b", "b_/x", ".c/d"])
+_names = st.sampled_from(["a", "a/b", "a/bc", "a%", "A/b", "b_/x", "bb/x", ".c/d"])
 _prefixes = st.sampled_from(["", "a", "a/", "a/b", "a%", "b_", ".c/", "A/", "z"])
 _folders = st.sampled_from(["", "a/", "b_/", ".c/", "z/"])
-_data = st.binary(max_size=40)
+_data = st.sampled_from([b"", b"same", b"\r\n\n"]) | st.binary(max_size=40)
 _journals = st.sampled_from(["j", "j/k", "J"])
-_lines = st.lists(st.binary(max_size=12).map(lambda line: line.replace(b"\n", b"")), min_size=1, max_size=5)
+_line = st.sampled_from([b"", b"same", b"\r"]) | st.binary(max_size=12).map(lambda line: line.replace(b"\n", b""))
+_lines = st.lists(_line, min_size=1, max_size=5)
 
 
 class _Batch:
@@ -93,15 +101,16 @@ class StoreMachine(RuleBasedStateMachine):
         for name in names:
             self.documents.pop(name, None)
 
-    @rule(client=_clients, name=_names)
-    def read(self, client: int, name: str) -> None:
-        """Read a document, if it is there."""
-        try:
-            found = self.stores[client].read(self.root + name)
-        except FileNotFoundError:
-            assert name not in self.documents, f"{name} is there, and read did not find it"
-        else:
-            assert self.documents.get(name) == (found.data, found.version), f"{name} is not what was written"
+    @rule(name=_names)
+    def read(self, name: str) -> None:
+        """Read a document with every handle, if it is there."""
+        for store in self.stores:
+            try:
+                found = store.read(self.root + name)
+            except FileNotFoundError:
+                assert name not in self.documents, f"{name} is there, and read did not find it"
+            else:
+                assert self.documents.get(name) == (found.data, found.version), f"{name} is not what was written"
 
     @rule(client=_clients, prefix=_prefixes)
     def list_keys(self, client: int, prefix: str) -> None:
@@ -118,10 +127,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- journals
 
-    @rule(client=_clients, journal=_journals, lines=_lines)
-    def append(self, client: int, journal: str, lines: list[bytes]) -> None:
-        """Append behind all that ever was."""
-        first = self.ends.get(journal, 0) + 1
+    @rule(client=_clients, journal=_journals, lines=_lines, gap=st.sampled_from([0, 0, 0, 1]))
+    def append(self, client: int, journal: str, lines: list[bytes], gap: int) -> None:
+        """Append behind all that ever was, or with a *gap* where the store looks at every number."""
+        first = self.ends.get(journal, 0) + 1 + (gap if self.tells_overlaps else 0)
         self.stores[client].append(self.root + journal, first, lines)
         batch = _Batch(first, lines)
         self.batches.setdefault(journal, []).append(batch)
@@ -131,14 +140,19 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(client=_clients, journal=_journals, lines=_lines, draw=st.data())
     def append_where_it_is_taken(self, client: int, journal: str, lines: list[bytes], draw: st.DataObject) -> None:
-        """Append under a number that is taken; nothing may change."""
+        """Append under a number that is taken, or a batch that reaches one; nothing may change."""
         certain = self.certain.get(journal, {})
         firsts = {batch.first for batch in self.batches.get(journal, [])}
         taken = sorted(number for number in certain if self.tells_overlaps or number in firsts)
+        if self.tells_overlaps and len(lines) > 1:
+            taken += [number - 1 for number in taken if number > 1 and number - 1 not in certain]
         if not taken:
             return
+        first = draw.draw(st.sampled_from(taken))
+        if draw.draw(st.booleans()) and first in certain:
+            lines = [certain[first]]  # the very line that stands there
         try:
-            self.stores[client].append(self.root + journal, draw.draw(st.sampled_from(taken)), lines)
+            self.stores[client].append(self.root + journal, first, lines)
         except Fenced:
             self.list_lines(client, journal, 0, None)
         else:
@@ -154,6 +168,7 @@ class StoreMachine(RuleBasedStateMachine):
         numbers = [number for number, _ in found]
         assert numbers == sorted(set(numbers)), f"{journal}: {numbers}"
         assert most is None or len(found) <= most, f"{journal}: more than {most} lines"
+        assert not numbers or numbers[0] > after, f"{journal}: line {numbers[0]} is not behind {after}"
         possible = self.possible.get(journal, {})
         for number, line in found:
             assert possible.get(number) == line, f"{journal}: line {number} is not what was appended, or was trimmed"
@@ -196,7 +211,7 @@ class StoreMachine(RuleBasedStateMachine):
         if hasattr(self, "ends"):
             self.list_keys(0, "")
             for name in self.documents:
-                self.read(1, name)
+                self.read(name)
             for journal in self.ends:
                 self.list_lines(2, journal, 0, None)
                 self.stores[0].trim(self.root + journal, self.ends[journal])
@@ -210,7 +225,12 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def check_store(
-    opener: Callable[[], Store], *, examples: int = 15, steps: int = STEPS, tells_overlaps: bool = True
+    opener: Callable[[], Store],
+    *,
+    examples: int = 15,
+    steps: int = STEPS,
+    tells_overlaps: bool = True,
+    shortest: bool = True,
 ) -> None:
     """Use a store in *examples* ways of up to *steps* steps each; raise what first differs from dicts.
 
@@ -219,15 +239,23 @@ def check_store(
         examples: How many ways.
         steps: How many steps each has at most.
         tells_overlaps: Whether the store looks at every number of a batch, not only at the first.
+        shortest: Look for the shortest way to what differs, which may take minutes.
     """
-    run_machine(type("Checked", (StoreMachine,), {"opener": staticmethod(opener), "tells_overlaps": tells_overlaps}), examples, steps)
+    fields = {"opener": staticmethod(opener), "tells_overlaps": tells_overlaps}
+    run_machine(type("Checked", (StoreMachine,), fields), examples, steps, shortest=shortest)
 
 
-def run_machine(machine: Any, examples: int, steps: int) -> None:
+def run_machine(machine: Any, examples: int, steps: int, *, shortest: bool = True) -> None:
     """Run a state machine without a deadline: how long a store takes is not what it is asked."""
+    phases = (Phase.generate, Phase.shrink) if shortest else (Phase.generate,)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            phases=phases,
+            database=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

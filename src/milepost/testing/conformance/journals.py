@@ -83,8 +83,8 @@ class JournalLaws:
 
     def test_many_lines_come_in_pieces(self, handles: Handles) -> None:
         """Some thousand lines are read whole, though not as one piece of any size."""
-        for first in range(1, 5001, 1250):
-            handles.one.append(JOURNAL, first, lines_of(*range(first, first + 1250)))
+        for first in range(1, 5001, 1000):
+            handles.one.append(JOURNAL, first, lines_of(*range(first, first + 1000)))
         assert held(handles.other, JOURNAL) == numbered(*range(1, 5001))
         assert held(handles.other, JOURNAL, 4998) == numbered(4999, 5000)
 
