@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from milepost.stores.memory import MemoryStore
-from milepost.testing.conformance import BackDoor, Opener, StoreConformance
+from milepost.testing.conformance import BackDoor, Opener, RunConformance, StoreConformance
 from tests.support.back_doors import MemoryDoor
 
 
-class TestMemory(StoreConformance):
+class TestMemory(StoreConformance, RunConformance):
     between_processes = False
 
     @pytest.fixture

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
 from milepost.stores.memory import MemoryStore
+from milepost.stores.segment import HEAD_BYTES
 
 
 class MemoryDoor:
@@ -28,3 +35,93 @@ class MemoryDoor:
         del held[number]
         if line is not None:
             held[number] = line
+
+
+class SqlDoor:
+    """The tables of a database, through its driver. *connection* is one that commits each statement by itself."""
+
+    def __init__(self, connection: Any, namespace: str, mark: str) -> None:
+        self.connection = connection
+        self.namespace = namespace
+        self.mark = mark
+
+    def ask(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        cursor = self.connection.execute(statement.replace("?", self.mark), values)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    def document(self, key: str) -> bytes | None:
+        where = "SELECT data FROM milepost_documents WHERE namespace = ? AND key = ?"
+        found = self.ask(where, self.namespace, key)
+        return bytes(found[0][0]) if found else None
+
+    def put_document(self, key: str, data: bytes | None) -> None:
+        if data is None:
+            self.ask("DELETE FROM milepost_documents WHERE namespace = ? AND key = ?", self.namespace, key)
+        else:
+            self.ask(
+                "UPDATE milepost_documents SET data = ? WHERE namespace = ? AND key = ?", data, self.namespace, key
+            )
+
+    def journal(self, name: str) -> int | None:
+        found = self.ask("SELECT id FROM milepost_journals WHERE namespace = ? AND name = ?", self.namespace, name)
+        return found[0][0] if found else None
+
+    def lines(self, journal: str) -> dict[int, bytes]:
+        found = self.ask("SELECT number, line FROM milepost_records WHERE journal = ?", self.journal(journal))
+        return {number: bytes(line) for number, line in found}
+
+    def put_line(self, journal: str, number: int, line: bytes | None) -> None:
+        which = self.journal(journal), number
+        if line is None:
+            self.ask("DELETE FROM milepost_records WHERE journal = ? AND number = ?", *which)
+        else:
+            self.ask("UPDATE milepost_records SET line = ? WHERE journal = ? AND number = ?", line, *which)
+
+
+@contextmanager
+def sqlite_door(path: Path, namespace: str) -> Iterator[SqlDoor]:
+    """Open the file with Python's own module."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
+        yield SqlDoor(connection, namespace, "?")
+
+
+@contextmanager
+def postgres_door(url: str, namespace: str) -> Iterator[SqlDoor]:
+    """Connect to the server with psycopg."""
+    import psycopg
+
+    with closing(psycopg.connect(url, autocommit=True)) as connection:
+        yield SqlDoor(connection, namespace, "%s")
+
+
+class FolderDoor:
+    """The files of one phase: its documents, and the lines of its only journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / "journal_000001.jsonl"
+
+    def document(self, key: str) -> bytes | None:
+        path = self.folder / key
+        return path.read_bytes() if path.exists() else None
+
+    def put_document(self, key: str, data: bytes | None) -> None:
+        (self.folder / key).unlink()
+        if data is not None:
+            (self.folder / key).write_bytes(data)
+            (self.folder / key).chmod(0o600)
+
+    def lines(self, journal: str) -> dict[int, bytes]:
+        lines = self._journal.read_bytes()[HEAD_BYTES:].rstrip(b"\n").split(b"\n")
+        return dict(enumerate(lines, 1))
+
+    def put_line(self, journal: str, number: int, line: bytes | None) -> None:
+        head = self._journal.read_bytes()[:HEAD_BYTES]
+        held: dict[int, bytes | None] = {**self.lines(journal), number: line}
+        rest = b"".join(one + b"\n" for one in held.values() if one is not None)
+        with self._journal.open("r+b") as file:
+            file.write(head + rest)
+            file.truncate()

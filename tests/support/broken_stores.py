@@ -283,5 +283,3 @@ class WritingLate(MemoryStore):
     def flush(self) -> None:
         while self.buffer:
             self.inner.append(*self.buffer.pop(0))
-
-

@@ -29,7 +29,7 @@ class Residents:
     def __init__(self, count: int) -> None:
         """Start *count* processes."""
         spawning = multiprocessing.get_context("spawn")
-        barrier = spawning.Barrier(count)
+        barrier = self._barrier = spawning.Barrier(count)  # must live until all have it
         self._lines: list[Connection] = []
         self._processes: list[multiprocessing.process.BaseProcess] = []
         for _ in range(count):
