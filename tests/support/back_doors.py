@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from milepost.stores.memory import MemoryStore
 from milepost.stores.segment import HEAD_BYTES
@@ -125,3 +126,51 @@ class FolderDoor:
         with self._journal.open("r+b") as file:
             file.write(head + rest)
             file.truncate()
+
+
+class S3Door:
+    """The objects of a store's prefix, through Amazon's own client."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        parts = urlsplit(url)
+        self.client = client
+        self.bucket = parts.netloc
+        self.prefix = parts.path.strip("/")
+
+    def _get(self, key: str) -> bytes | None:
+        try:
+            whole: bytes = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return whole.partition(b"\n")[2]  # behind the line with the nonce
+
+    def _put(self, key: str, data: bytes | None) -> None:
+        if data is None:
+            self.client.delete_object(Bucket=self.bucket, Key=key)
+        else:
+            from milepost.stores.objects.framing import framed, nonce
+
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=framed(nonce(), data))
+
+    def document(self, key: str) -> bytes | None:
+        return self._get(f"{self.prefix}/d/{key}")
+
+    def put_document(self, key: str, data: bytes | None) -> None:
+        self._put(f"{self.prefix}/d/{key}", data)
+
+    def _batches(self, journal: str) -> dict[int, list[bytes]]:
+        found = self.client.list_objects_v2(Bucket=self.bucket, Prefix=f"{self.prefix}/j/{journal}/")
+        keys = [one["Key"] for one in found.get("Contents", [])]
+        return {int(key.rpartition("/")[2]): (self._get(key) or b"").split(b"\n")[:-1] for key in keys}
+
+    def lines(self, journal: str) -> dict[int, bytes]:
+        batches = self._batches(journal)
+        return {number: line for first, lines in batches.items() for number, line in enumerate(lines, first)}
+
+    def put_line(self, journal: str, number: int, line: bytes | None) -> None:
+        first, lines = next((at, some) for at, some in self._batches(journal).items() if at <= number < at + len(some))
+        assert line is not None or len(lines) == 1, "lines of one batch go together"
+        lines[number - first] = line or b""
+        self._put(
+            f"{self.prefix}/j/{journal}/{first:016d}", None if line is None else b"".join(one + b"\n" for one in lines)
+        )

@@ -202,7 +202,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def versions_never_repeat(self) -> None:
-        """A version stands for one write of one key."""
+        """Check that a version stands for one write of one key."""
         for name, versions in getattr(self, "versions", {}).items():
             assert len(set(versions)) == len(versions), f"{name}: a version came twice"
 

@@ -163,7 +163,7 @@ class RunMachine(RuleBasedStateMachine):
     @_stalled
     @rule(which=st.sampled_from(["append", "create", "replace", "restart_journal", "run"]))
     def act_after_all(self, which: str) -> None:
-        """A superseded writer that wakes is refused, whatever it tries."""
+        """Refuse a superseded writer that wakes, whatever it tries."""
         store, expected = self.stalled[-1]
         acts: dict[str, Callable[[], object]] = {
             "append": lambda: store.append([record(-1)], expected=expected),
@@ -181,7 +181,7 @@ class RunMachine(RuleBasedStateMachine):
     @_stalled
     @rule(clean=st.booleans())
     def wake_and_close(self, clean: bool) -> None:
-        """A superseded writer that ends disturbs nobody."""
+        """End a superseded writer, which disturbs nobody."""
         store, _ = self.stalled.pop()
         store.close(clean=clean)
 
@@ -203,7 +203,7 @@ class RunMachine(RuleBasedStateMachine):
     @_writing
     @rule(draw=st.data())
     def read_a_line(self, draw: st.DataObject) -> None:
-        """The writer reads any record again."""
+        """Read any record again, as the writer."""
         assert self.writer is not None, "there is one"
         if self.end.sequence:
             sequence = draw.draw(st.integers(1, self.end.sequence))

@@ -27,7 +27,7 @@ class StoreConformance(DocumentLaws, JournalLaws, SharingLaws, BypassingLaws):
 
     @pytest.fixture
     def handles(self, opener: Opener) -> Iterator[Handles]:
-        """Handles on an empty place."""
+        """Return handles on an empty place, and close them."""
         handles = Handles(opener)
         yield handles
         handles.close()
