@@ -94,12 +94,13 @@ class JournalLaws:
             handles.one.append(JOURNAL, first, lines_of(*range(first, first + 1000)))
         seen = 0
         for number, (first, lines) in enumerate(handles.one.lines(JOURNAL)):
-            handles.one.append("another", number + 1, lines_of(number + 1))
-            handles.one.create(f"between/{number}", b"")
-            assert handles.one.read(f"between/{number}").data == b""
-            assert next(iter(handles.one.lines(JOURNAL)))[0] == 1
             assert first == seen + 1
             seen += len(lines)
+            if number < 5:
+                handles.one.append("another", number + 1, lines_of(number + 1))
+                handles.one.create(f"between/{number}", b"")
+                assert handles.one.read(f"between/{number}").data == b""
+                assert next(iter(handles.one.lines(JOURNAL)))[0] == 1
         assert seen == 3000
         next(iter(handles.one.lines(JOURNAL)))  # broken off
         handles.one.append(JOURNAL, 3001, lines_of(3001))

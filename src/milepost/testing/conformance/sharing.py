@@ -12,7 +12,7 @@ from typing import Any
 
 from milepost.errors import Fenced, StoreUnavailable, VersionConflict
 from milepost.stores.store import Store
-from milepost.testing.conformance.handles import Handles, Opener, held, refused
+from milepost.testing.conformance.handles import Handles, Opener, held
 from milepost.testing.conformance.journals import JOURNAL, lines_of, numbered
 from milepost.testing.residents import Residents, winners
 
