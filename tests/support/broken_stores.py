@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from milepost.errors import DurabilityUnknown, Fenced, VersionConflict
 from milepost.stores.memory import MemoryStore
-from milepost.stores.store import Found, Numbered, Store
+from milepost.stores.store import Found, Numbered
 
 
 class Overwriting(MemoryStore):
