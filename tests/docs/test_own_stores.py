@@ -12,7 +12,9 @@ import pytest
 
 PAGE = Path(__file__).parents[2] / "docs/own-stores.md"
 STORE, SUITE, _ = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-[ENTRY] = re.findall(r"^```toml\n.*?\"milepost.stores\"\]\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+[ENTRY] = re.findall(
+    r"^```toml\n.*?\"milepost.stores\"\]\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
 JOB = """
 from milepost import CheckpointManager
 with CheckpointManager("phase") as manager:

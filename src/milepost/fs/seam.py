@@ -24,7 +24,7 @@ class FileKind(enum.Enum):
 
 
 class Stat(NamedTuple):
-    """What Milepost needs to know of a file: *size* in bytes, *modified* in seconds since 1970, its number of *links*."""
+    """What Milepost needs to know of a file: *size* in bytes, *modified* in seconds since 1970, how many *links*."""
 
     kind: FileKind
     size: int

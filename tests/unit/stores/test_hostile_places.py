@@ -180,7 +180,9 @@ def test_a_linked_document_is_read_and_replaced(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.glob("backup-*")} == before
 
 
-@pytest.mark.parametrize("name", [b"a\nb", b"n" * 255, b"\xff\xfe", b"\x1b[31m", b" ", b"%2f", b"..%", b"a%zz", b"PHASE-"])
+@pytest.mark.parametrize(
+    "name", [b"a\nb", b"n" * 255, b"\xff\xfe", b"\x1b[31m", b" ", b"%2f", b"..%", b"a%zz", b"PHASE-"]
+)
 def test_a_stranger_of_any_name_is_passed_over(tmp_path: Path, name: bytes) -> None:
     """Folders and files of any name beside a phase, and inside one, are neither taken for ours nor in the way."""
     _save(tmp_path)

@@ -7,6 +7,7 @@ import select
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -47,15 +48,16 @@ class SharingLaws:
     def test_of_many_creates_one_wins(self, handles: Handles) -> None:
         """Of threads that create one key at the same moment exactly one is told that it did, and its bytes stay."""
         for number in range(self.rounds):
-            won = _raced(handles, lambda store, who, key=f"c{number}": store.create(key, b"%d" % who), FileExistsError)
+            key = f"c{number}"
+            won = _raced(handles, partial(_create_as, key), FileExistsError)
             assert len(won) == 1, f"{len(won)} winners"
-            assert handles.other.read(f"c{number}").data == b"%d" % won[0]
+            assert handles.other.read(key).data == b"%d" % won[0]
 
     def test_of_many_replaces_one_wins(self, handles: Handles) -> None:
         """Of threads that replace one version at the same moment exactly one is told that it did."""
         version = handles.one.create("k", b"")
         for _ in range(self.rounds):
-            won = _raced(handles, lambda store, who, v=version: store.replace("k", b"%d" % who, v), VersionConflict)
+            won = _raced(handles, partial(_replace_as, "k", version), VersionConflict)
             assert len(won) == 1, f"{len(won)} winners"
             found = handles.other.read("k")
             assert found.data == b"%d" % won[0]
@@ -67,7 +69,7 @@ class SharingLaws:
         for number in range(self.rounds):
             first = 3 * number + 1
             lines = lines_of(first, first + 1, first + 2)
-            won = _raced(handles, lambda store, _, at=first, some=lines: store.append(JOURNAL, at, some), Fenced)
+            won = _raced(handles, partial(_append_at, first, lines), Fenced)
             assert len(won) == 1, f"{len(won)} winners"
         assert held(handles.other, JOURNAL) == numbered(*range(1, 3 * self.rounds + 1))
 
@@ -144,6 +146,18 @@ class SharingLaws:
             handles.one.append(JOURNAL, 2, lines_of(2))
         handles.one.append(JOURNAL, 3, lines_of(3))
         assert held(handles.one, JOURNAL) == numbered(1, 2, 3)
+
+
+def _create_as(key: str, store: Store, who: int) -> None:
+    store.create(key, b"%d" % who)
+
+
+def _replace_as(key: str, version: str, store: Store, who: int) -> None:
+    store.replace(key, b"%d" % who, version)
+
+
+def _append_at(first: int, lines: list[bytes], store: Store, _: int) -> None:
+    store.append(JOURNAL, first, lines)
 
 
 def _raced(
