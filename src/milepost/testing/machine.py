@@ -24,7 +24,7 @@ STEPS = 25
 _CLIENTS = 3
 
 _clients = st.integers(0, _CLIENTS - 1)
-_names = st.sampled_from(["a", "a/b", "a/bc", "a%", "A/b", "b_/x", "bb/x", ".c/d"])
+_names = st.sampled_from(["ab", "a/b", "a/bc", "a%", "A/b", "b_/x", "bb/x", ".c/d"])
 _prefixes = st.sampled_from(["", "a", "a/", "a/b", "a%", "b_", ".c/", "A/", "z"])
 _folders = st.sampled_from(["", "a/", "b_/", ".c/", "z/"])
 _data = st.sampled_from([b"", b"same", b"\r\n\n"]) | st.binary(max_size=40)
