@@ -24,7 +24,7 @@ class FileKind(enum.Enum):
 
 
 class Stat(NamedTuple):
-    """What Milepost needs to know of a file: *size* in bytes, *modified* in seconds since 1970."""
+    """What Milepost needs to know of a file: *size* in bytes, *modified* in seconds since 1970, how many *links*."""
 
     kind: FileKind
     size: int
@@ -33,6 +33,7 @@ class Stat(NamedTuple):
     owner: int
     permissions: int
     modified: float
+    links: int = 1
 
 
 class FileSystem(Protocol):

@@ -161,6 +161,7 @@ def _described(result: os.stat_result) -> Stat:
         owner=result.st_uid,
         permissions=mode_bits.S_IMODE(result.st_mode),
         modified=result.st_mtime,
+        links=result.st_nlink,
     )
 
 

@@ -15,6 +15,8 @@ from milepost.stores.translate import error_for, full, translated, unknown
 
 _GROUP_AND_OTHERS = 0o022
 _OTHERS = 0o002
+_STICKY = 0o1000
+_IN_PLACE = ("update", "lock")
 _ROOT = 0
 _SPARE_BYTES = 4096  # what a directory may need for one more name
 
@@ -77,18 +79,27 @@ class Folder:
         return folder
 
     def child(self, name: str, *, create: bool = False) -> Folder:
-        """Open a subdirectory; a symbolic link in its place is refused.
+        """Open a subdirectory; a symbolic link in its place is refused, and a folder that is not ours alone.
 
         Raises:
             FileNotFoundError: There is none and *create* is false.
-            UnsafeStore: It is a link or not a directory.
+            UnsafeStore: It is a link, no directory, another user's, or one in which others may rename our files.
         """
         path = self.path / name
         with translated(path, "open the folder"):
             if create:
                 with self._new(partial(self.files.make_directory, self.handle, name), name):
                     self.sync()
-            return Folder(self.files, self.files.open_directory(self.handle, name), path)
+            handle = self.files.open_directory(self.handle, name)
+            try:
+                reason = _unsafe_folder(self.files.stat(handle))
+            except OSError:
+                self.files.close(handle)
+                raise
+        if reason:
+            self.files.close(handle)
+            raise UnsafeStore(f"{path}: {reason}. Nothing was touched.")
+        return Folder(self.files, handle, path)
 
     @contextmanager
     def _new(self, make: Callable[[], None], name: str) -> Iterator[None]:
@@ -179,10 +190,13 @@ class Folder:
         with translated(path, "open the file"):
             handle = self.files.open_file(self.handle, name, mode)
             try:
-                reason = _unsafe(self.files.stat(handle), _OTHERS if group_may_write else _GROUP_AND_OTHERS)
+                stat = self.files.stat(handle)
             except OSError:
                 self.files.close(handle)
                 raise
+        reason = _unsafe(stat, _OTHERS if group_may_write else _GROUP_AND_OTHERS)
+        if not reason and mode in _IN_PLACE and stat.links > 1:
+            reason = "this file has a second name, and what is written here would change it there, too; copy it instead"
         if reason:
             self.files.close(handle)
             raise UnsafeStore(f"{path}: {reason}. Nothing was touched.")
@@ -290,4 +304,15 @@ def _unsafe(stat: Stat, refused: int) -> str | None:
         return f"this file belongs to another user (uid {stat.owner}); change its owner if you trust it"
     if stat.permissions & refused:
         return f"others may write this file (mode {stat.permissions:o}); if you trust it, run chmod go-w on it"
+    return None
+
+
+def _unsafe_folder(stat: Stat) -> str | None:
+    """Say why others could take files of ours away or put older ones back; a group may share a folder, as ever."""
+    if stat.owner not in (os.geteuid(), _ROOT):
+        return f"this folder belongs to another user (uid {stat.owner}); change its owner if you trust it"
+    if stat.permissions & _OTHERS and not stat.permissions & _STICKY:
+        return (
+            f"others may rename files in this folder (mode {stat.permissions:o}); if you trust it, run chmod o-w on it"
+        )
     return None

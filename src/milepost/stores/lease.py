@@ -67,14 +67,16 @@ class Tenure:
             left_over = head.lease is not None and _left_over(store, key, terms, clock, head.lease, found)
             lease = Lease(myself(), terms.seconds, clock.now())
             mine = head._replace(lease=lease, token=head.token + 1)
-            begun = clock.monotonic()
+            tenure = cls(store, key, terms, clock, mine, found.version)
+            _in_use.add(tenure)  # before anybody can read it: another thread must not take it for one that was dropped
             try:
-                version = store.replace(key, mine.encoded(), found.version)
+                tenure._version = store.replace(key, mine.encoded(), found.version)
             except VersionConflict:
+                tenure.abandon()
                 continue  # somebody else was faster, or a holder renewed its lease: look again
-            tenure = cls(store, key, terms, clock, mine, version)
-            tenure._renewed = begun
-            _in_use.add(tenure)
+            except BaseException:
+                tenure.abandon()
+                raise
             tenure.taken_over = left_over
             if head.lease is not None:
                 who = f"process {head.lease.owner.pid} on host {head.lease.owner.host}"
@@ -160,7 +162,7 @@ def _left_over(store: Store, key: str, terms: Terms, clock: Clock, lease: Lease,
     Raises:
         RunLocked: Its holder is alive.
     """
-    if terms.take_over or is_gone(lease.owner) or _was_dropped(store, key, lease, found):
+    if terms.take_over or is_gone(lease.owner) or _was_dropped(key, lease, found):
         return True
     left = lease.seconds - (store.now() - found.modified)
     if left <= 0:
@@ -187,13 +189,13 @@ def _left_over(store: Store, key: str, terms: Terms, clock: Clock, lease: Lease,
     return True
 
 
-def _was_dropped(store: Store, key: str, lease: Lease, found: Found) -> bool:
+def _was_dropped(key: str, lease: Lease, found: Found) -> bool:
     """Tell that this very process held the lease with an object that nobody uses any more."""
     if lease.owner != myself():
         return False
-    token = parse_head(key, found.data).token
-    used = [one for one in _in_use if one.store is store and one._key == key and not one.is_over]
-    return all(one.head.token != token for one in used)
+    head = parse_head(key, found.data)
+    used = [one.head for one in list(_in_use) if one._key == key and not one.is_over]
+    return all((one.area, one.token) != (head.area, head.token) for one in used)  # by whichever handle it was opened
 
 
 def _locked(store: Store, key: str, clock: Clock, lease: Lease, left_seconds: float) -> RunLocked:
