@@ -113,6 +113,9 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run what failed and nothing else.")] = False,
     store: Store = None,
     on_change: OnChange = None,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="In a shared store: take the phases from a process that holds them.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Independent phases that run side by side.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     as_json: AsJson = False,
@@ -134,6 +137,7 @@ def run(
                 on_change=on_change,
                 on_event=watcher,
                 jobs=jobs,
+                take_over=take_over,
             )
     except (MilepostError, BudgetReached, Interrupted) as error:
         if as_json:

@@ -40,9 +40,7 @@ class Parallel:
         max_worker_deaths: int = 3,
         pass_random: bool = False,
     ) -> Results:
-        """Work on the items that are not done in parallel, and record what finishes together with one sync.
-
-        Returns the results so far, in the order of the items, whatever finished first.
+        """Work on the items that are not done; return the results so far, in the order of the items.
 
         Args:
             function: Called with the item, in a worker; what it returns is the result.

@@ -14,6 +14,7 @@ from milepost.events import Listener
 from milepost.phase.parallel import Parallel
 from milepost.phase.settings import Settings
 from milepost.phase.work import Ambiguous, Finished, Key
+from milepost.run.place import terms_of
 
 if TYPE_CHECKING:
     import random
@@ -30,7 +31,7 @@ class Phase(Parallel):
 
     Args:
         name: The phase's name, which names its folder below *store*.
-        store: The folder that holds the phases' folders, or its ``file:`` URL.
+        store: The folder that holds the phases' folders, or the URL of a store.
         params: Settings the work depends on: a dict, a dataclass, a pydantic model or a namespace.
         inputs: Files and folders that the whole phase depends on, by content.
         code: Functions that the whole phase depends on, with what they call in their own package.
@@ -48,6 +49,7 @@ class Phase(Parallel):
         on_event: Hears what happens, as `milepost.events.Event`.
         max_cost_usd: What the paid calls of the run may cost, all attempts together, in US dollars.
         max_seconds: For how long an attempt begins new items, steps and calls.
+        lease_seconds, take_over: As for `CheckpointManager`: they concern shared stores.
         codec: How values are written (`milepost.Codec`); None keeps to what the run has, and to plain for a new one.
         clock: The clock to go by, for tests.
 
@@ -73,6 +75,8 @@ class Phase(Parallel):
         on_event: Listener | None = None,
         max_cost_usd: float | None = None,
         max_seconds: float | None = None,
+        lease_seconds: float | None = None,
+        take_over: bool = False,
         codec: Codec | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -96,6 +100,7 @@ class Phase(Parallel):
             max_cost_usd=max_cost_usd,
             max_seconds=max_seconds,
             codec=codec,
+            terms=terms_of(lease_seconds, take_over=take_over),
         )
         self._open: Attempt | None = None
 

@@ -16,6 +16,7 @@ from milepost.events import Listener
 from milepost.phase.limits import Budget
 from milepost.run.place import Location, Where, folder_name, location_for_job
 from milepost.stores import Durability
+from milepost.stores.terms import Terms
 
 VARIABLE = "MILEPOST_ON_CHANGE"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -105,6 +106,7 @@ class Settings(NamedTuple):
         max_cost_usd: float | None,
         max_seconds: float | None,
         codec: Codec | None = None,
+        terms: Terms | None = None,
     ) -> Settings:
         """Return the settings.
 
@@ -124,7 +126,7 @@ class Settings(NamedTuple):
             check_limit(budget, limit)
         return cls(
             name=name,
-            root=location_for_job(store, codec=codec),
+            root=location_for_job(store, terms, codec=codec),
             params=params,
             inputs=[Path(path) for path in inputs],
             code=list(code),

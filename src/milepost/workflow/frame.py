@@ -10,7 +10,7 @@ from milepost.clock import Clock
 from milepost.codec.coding import Codec
 from milepost.events import Listener
 from milepost.phase.settings import Settings, Within
-from milepost.run.place import Location, Where, location_for_job
+from milepost.run.place import Location, Terms, Where, location_for_job
 from milepost.workflow.calling import inputs_of, params_of
 from milepost.workflow.graph import Node
 
@@ -61,13 +61,15 @@ class Frame:
         return checked._replace(budget=node.budget, within=within)
 
 
-def store_of(declared: Where | Callable[[Any], Where], config: Any, codec: Codec | None = None) -> Location:
+def store_of(
+    declared: Where | Callable[[Any], Where], config: Any, codec: Codec | None = None, terms: Terms | None = None
+) -> Location:
     """Return where a workflow's runs are kept: the one declared, or what a function of the config says.
 
     Raises:
         InvalidArgument: It names another kind of store.
     """
-    return location_for_job(declared(config) if callable(declared) else declared, codec=codec)
+    return location_for_job(declared(config) if callable(declared) else declared, terms, codec=codec)
 
 
 def within_of(

@@ -16,7 +16,7 @@ from milepost.phase.limits import Budget
 from milepost.phase.retrying import waits
 from milepost.phase.settings import check_limit, on_change_of
 from milepost.phase.work import Key, Version
-from milepost.run.place import DEFAULT, Where, folder_name
+from milepost.run.place import DEFAULT, Where, folder_name, terms_of
 from milepost.workflow.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ class Workflow:
         on_change: str | None = None,
         on_event: Listener | None = None,
         jobs: int = 1,
+        take_over: bool = False,
     ) -> Outputs:
         """Carry the workflow on, and return the outputs of its phases.
 
@@ -184,6 +185,7 @@ class Workflow:
             on_change: What to do about changes, instead of the workflow's word; ``MILEPOST_ON_CHANGE`` overrides it.
             on_event: Hears what happens, beside the workflow's own listener.
             jobs: How many independent phases run side by side, in threads.
+            take_over: In a shared store: take the phases from another process that holds them, at once.
 
         Raises:
             PhaseFailed: The body of a phase raised; the cause is its error.
@@ -201,7 +203,7 @@ class Workflow:
         from milepost.workflow.looking import strangers
         from milepost.workflow.running import Runner
 
-        frame = self._frame(params, store, on_change, all_of([self._on_event, on_event]))
+        frame = self._frame(params, store, on_change, all_of([self._on_event, on_event]), take_over=take_over)
         nodes = self._graph.selected(start=start, to=to, only=[only] if isinstance(only, str) else only)
         gone = strangers(frame.root, self.name, set(self._graph.nodes))
         if gone:
@@ -262,6 +264,8 @@ class Workflow:
         store: Where | None,
         on_change: str | None,
         on_event: Listener | None,
+        *,
+        take_over: bool = False,
     ) -> Frame:
         from milepost.workflow.calling import config_of
         from milepost.workflow.frame import Frame, store_of
@@ -269,7 +273,7 @@ class Workflow:
         config = config_of(self._config, params or {})
         return Frame(
             name=self.name,
-            root=store_of(self._store if store is None else store, config, self._codec),
+            root=store_of(self._store if store is None else store, config, self._codec, terms_of(take_over=take_over)),
             config=config,
             on_change=self._on_change if on_change is None else on_change,
             durability=self._durability,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -161,7 +162,7 @@ class SqlStore:
         table = self._documents
         for some in _portions(keys, 500):
             statement = delete(table).where(table.c.namespace == self._namespace, table.c.key.in_(some))
-            self._write("delete documents", lambda connection, statement=statement: connection.execute(statement))
+            self._write("delete documents", partial(_execute, statement))
 
     # --- journals
 
@@ -198,7 +199,7 @@ class SqlStore:
             limit = at_once if most is None else min(at_once, most)
             query = select(table.c.number, table.c.line).where(table.c.journal == number, table.c.number > after)
             page = query.order_by(table.c.number).limit(limit)
-            rows = self._read("read a journal", lambda connection, page=page: connection.execute(page).all())
+            rows = self._read("read a journal", partial(_rows, page))
             yield from _runs(rows)
             if len(rows) < limit:
                 return
@@ -215,7 +216,7 @@ class SqlStore:
         for end in [*sorted(place for place in set(keep) if place <= upto), upto + 1]:
             if end > begin + 1:
                 going = delete(table).where(table.c.journal == number, table.c.number > begin, table.c.number < end)
-                self._write("trim a journal", lambda connection, going=going: connection.execute(going))
+                self._write("trim a journal", partial(_execute, going))
             begin = end
 
     def close(self) -> None:
@@ -239,7 +240,8 @@ class SqlStore:
         query = select(table.c.id).where(table.c.namespace == self._namespace, table.c.name == journal)
 
         def look() -> int | None:
-            return self._read("look for a journal", lambda connection: connection.execute(query).scalar())
+            found: int | None = self._read("look for a journal", lambda connection: connection.execute(query).scalar())
+            return found
 
         found = look()
         if found is None and make:
@@ -274,6 +276,15 @@ class SqlStore:
             return decide()
 
         return insistently(once, self._url, doing, seconds=self._seconds, writes=True)
+
+
+def _execute(statement: Any, connection: Any) -> None:
+    connection.execute(statement)
+
+
+def _rows(query: Any, connection: Any) -> Sequence[Any]:
+    rows: Sequence[Any] = connection.execute(query).all()
+    return rows
 
 
 def _operation() -> str:
