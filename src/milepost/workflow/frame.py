@@ -10,7 +10,8 @@ from milepost.clock import Clock
 from milepost.codec.coding import Codec
 from milepost.events import Listener
 from milepost.phase.settings import Settings, Within
-from milepost.run.place import Location, Terms, Where, location_for_job
+from milepost.run.place import Location, Where, location_for_job
+from milepost.stores.terms import Terms
 from milepost.workflow.calling import inputs_of, params_of
 from milepost.workflow.graph import Node
 
