@@ -141,6 +141,10 @@ class WrappedRun:
         """Leave a note that a checkpoint exists."""
         self.inner.note_checkpoint(number)
 
+    def trim(self, upto: Position) -> None:
+        """Forget records."""
+        self.inner.trim(upto)
+
     def create(self, name: str, data: bytes) -> None:
         """Write a document under a free name."""
         self.inner.create(name, data)

@@ -32,6 +32,8 @@ from milepost.stores.segments import QUARANTINE_SUFFIX
 
 log = logging.getLogger(__name__)
 
+_LEAST_TRIMMED = 500  # records: to forget some costs requests of its own
+
 
 class RunWriter:
     """Saves states: as checkpoints, or as changes in the journal. Durable when a call returns."""
@@ -55,6 +57,7 @@ class RunWriter:
         self._labels: tuple[int, bytes] | None = None
         self._in_file = False
         self._unfinished = False
+        self._trimmed = 0
         self._recorded_at = clock.now()
         self.mark = loaded.mark
 
@@ -282,8 +285,12 @@ class RunWriter:
         going = surplus(kept, most=most, ttl_seconds=ttl_seconds, now=self._clock.now())
         if not going:
             return
+        oldest = [entry for entry in self._entries if entry.name not in going][-1].head.position
         try:
             self.store.delete(going, durable=False)
+            if oldest is not None and oldest.sequence - self._trimmed >= _LEAST_TRIMMED:
+                self.store.trim(oldest)
+                self._trimmed = oldest.sequence
         except StorageError as error:
             log.warning("Old checkpoints could not be deleted: %s", error)
             return

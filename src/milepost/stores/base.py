@@ -279,6 +279,14 @@ class RunStore(Protocol):
     def note_checkpoint(self, number: int) -> None:
         """Leave a note that checkpoint *number* exists, so that its loss is noticed. Need not survive power loss."""
 
+    def trim(self, upto: Position) -> None:
+        """Forget the records up to *upto*, where that can be done; what fences a superseded writer stays.
+
+        Raises:
+            Fenced: Another writer took this run over.
+            StorageError: The medium refused; what is left is whole.
+        """
+
     def create(self, name: str, data: bytes) -> None:
         """Write a document durably under a free name. Never overwrites.
 

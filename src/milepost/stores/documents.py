@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from milepost.fs import Content
+from milepost.records import Position
 from milepost.stores.base import Spot
 from milepost.stores.folder import Folder
 from milepost.stores.segments import keep_copy
@@ -72,6 +73,9 @@ class FolderDocuments:
     def document_path(self, name: str) -> Path:
         """Return a document's path."""
         return self.folder.path / name
+
+    def trim(self, upto: Position) -> None:
+        """Keep everything: the journal files of a run go together, when the run does."""
 
     # --- the runs below
 
