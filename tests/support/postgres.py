@@ -68,7 +68,7 @@ class Server:
 
     def __init__(self, folder: Path, *, host: str = "127.0.0.1") -> None:
         """Make a data folder below *folder*; the server listens on *host*."""
-        self.host = host
+        self.host = "127.0.0.1" if host == "*" else host
         self.port = free_port()
         self._programs = required()
         self._folder = folder
@@ -143,13 +143,13 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Run a server for the block."""
+def server(host: str = "127.0.0.1") -> Iterator[Server]:
+    """Run a server for the block, which listens on *host*."""
     folder = Path(tempfile.mkdtemp(prefix="milepost-postgres-"))
     folder.chmod(0o755)
     guard = None
     try:
-        one = Server(folder)
+        one = Server(folder, host=host)
         one.start()
         guard = subprocess.Popen([sys.executable, "-c", _GUARD, str(os.getpid()), str(folder / "data")])
         try:

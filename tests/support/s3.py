@@ -50,7 +50,7 @@ class S3Server:
         """Return a client of its own, to look behind a store's back."""
         return boto3.client(
             "s3",
-            endpoint_url=f"http://{self.host}:{self.port}",
+            endpoint_url=f"http://127.0.0.1:{self.port}",
             aws_access_key_id="test",
             aws_secret_access_key="test",
             region_name="us-east-1",
