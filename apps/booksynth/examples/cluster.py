@@ -9,7 +9,6 @@ reading, to have the time for a kill.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from concurrent.futures import Executor
@@ -35,7 +34,7 @@ def main(shelf: Path, output: Path, scheduler: str, store: str, seconds: float =
     settings = load().phases.phase_2
 
     def executor() -> Executor:
-        made: Executor = Client(scheduler, timeout=30).get_executor()
+        made: Executor = Client(scheduler, timeout=30).get_executor()  # type: ignore[no-untyped-call]
         return made
 
     with milepost.Phase("phase_2", store=store, params=settings, lease_seconds=3) as phase:
@@ -47,10 +46,10 @@ def main(shelf: Path, output: Path, scheduler: str, store: str, seconds: float =
     output.mkdir(parents=True, exist_ok=True)
     for name, data in analyses.items():
         if data is not None:
-            text = json.dumps(json.loads(data) if isinstance(data, str | bytes) else data, indent=1, sort_keys=True)
-            milepost.write_durably(output / f"{name}.json", text.encode())
+            milepost.write_durably(output / f"{name}.json", data)
     print(f"{len(analyses)} books read.")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:5], *map(float, sys.argv[5:6]))
+    shelf, output, scheduler, store, *rest = sys.argv[1:]
+    main(Path(shelf), Path(output), scheduler, store, *map(float, rest))
