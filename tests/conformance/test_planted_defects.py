@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from hypothesis.errors import Flaky
 
 from milepost.errors import MilepostError
 from milepost.stores.memory import MemoryStore
@@ -93,7 +94,7 @@ def test_a_broken_promise_is_caught(kind: type, name: str) -> None:
 @pytest.mark.parametrize("kind", SEEN_BY_THE_MACHINE, ids=lambda kind: kind.__name__)
 def test_the_machine_alone_finds_it(kind: type) -> None:
     """The state machine finds the same by itself, given some more ways to try."""
-    with pytest.raises(BROKEN):
+    with pytest.raises((*BROKEN, Flaky)):  # a store that forgets answers the same question in two ways
         check_store(opener_of(kind), examples=400, steps=40, shortest=False)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import pytest
 
 from milepost.errors import DurabilityUnknown, Fenced, NotDecodable, StoreUnavailable, UnsafeStore
 from milepost.stores.opening import open_store
+from milepost.stores.sql import open_sql
 from milepost.stores.sql.store import SqlStore
 from tests.support.postgres import Server, server
 from tests.support.proxy import Proxy
@@ -204,3 +206,17 @@ def test_an_append_is_one_round_trip(postgres: Server) -> None:
         store.append("j", 300, [b"one"])
         store.append("j", 400, [b"many"] * 10)
         assert len(asked) == 2
+
+
+def test_many_that_open_a_new_database_at_once_make_its_tables_once(postgres: Server) -> None:
+    """Whoever comes first makes the tables, and the others wait and use them."""
+    schema = f"s{uuid.uuid4().hex}"
+    _rows_none(postgres, f"CREATE SCHEMA {schema}")
+    urls = [f"{postgres.url()}?schema={schema}&namespace={number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(open_sql, urls))
+    for store in stores:
+        store.create("a", b"1")
+        store.close()
+    assert _rows(postgres, f"SELECT count(*) FROM {schema}.milepost_documents") == [(8,)]
+    assert _rows(postgres, f"SELECT version FROM {schema}.milepost_schema") == [(2,)]

@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -34,8 +35,13 @@ class Asked:
 class Faulty:
     """Forwards to an S3 server on this machine. *fault_at* names the fault of a request by its number, from 0."""
 
-    def __init__(self, target_port: int, *, hang_seconds: float = 0.8, without: tuple[str, ...] = ()) -> None:
-        """Forward to *target_port*; a hanging answer hangs for *hang_seconds*; headers *without* are not passed on."""
+    def __init__(
+        self, target_port: int, *, hang_seconds: float = 0.8, without: tuple[str, ...] = (), in_turn: bool = False
+    ) -> None:
+        """Forward to *target_port*; a hanging answer hangs for *hang_seconds*; headers *without* are not passed on.
+
+        *in_turn* hands requests over one at a time, for a server that looks and writes in two steps.
+        """
         self.asked: list[Asked] = []
         self.fault_at: Callable[[int, Asked], str | None] = lambda _number, _asked: None
         self.applied: list[str] = []
@@ -43,6 +49,7 @@ class Faulty:
         self.target_port = target_port
         self.hang_seconds = hang_seconds
         self.without = without
+        self.turn: AbstractContextManager[Any] = threading.Lock() if in_turn else nullcontext()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
@@ -103,6 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(status, headers, content)
 
     def _forwarded(self, asked: Asked, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        with self.proxy.turn:
+            return self._in_turn(asked, body)
+
+    def _in_turn(self, asked: Asked, body: bytes) -> tuple[int, dict[str, str], bytes]:
         onward = http.client.HTTPConnection("127.0.0.1", self.proxy.target_port, timeout=30)
         kept = {name: value for name, value in asked.headers.items() if name not in self.proxy.without}
         onward.request(asked.method, asked.path, body, kept)

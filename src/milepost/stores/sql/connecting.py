@@ -71,7 +71,10 @@ def open_sql(url: str) -> SqlStore:
     tables = Tables(schema)
 
     def prepared() -> None:
-        with watched(where, "open the database", sent=lambda: False), engine.begin() as connection:
+        # A transaction of its own, also where the engine commits each statement: a lock keeps other openers out.
+        made = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
+        options = engine.execution_options(**made)
+        with watched(where, "open the database", sent=lambda: False), options.begin() as connection:
             if engine.dialect.name == "postgresql":
                 _refuse_unsafe_server(connection, where)
             bring_forward(connection, tables, where)
