@@ -108,6 +108,19 @@ def test_a_service_that_answers_nothing_is_told_in_time(moto: S3Server) -> None:
             store.append("j", 2, [b"c"])
 
 
+def test_a_write_that_may_have_arrived_is_never_called_unwritten(moto: S3Server) -> None:
+    """Where the reply is lost and the credentials then expire, the writer hears that nobody knows."""
+    with Faulty(moto.port, hang_seconds=0.6) as proxy:
+        store = open_store(moto.fresh(proxy.port, timeout_seconds=1.5))
+        store.append("j", 1, [b"a"])
+        begin = len(proxy.asked)
+        proxy.fault_at = lambda at, _: "timeout after" if at == begin else "403"
+        with pytest.raises(DurabilityUnknown, match="nobody knows"):
+            store.append("j", 2, [b"b"])
+        with pytest.raises(StoreUnavailable, match="may not do this"):
+            store.append("j", 3, [b"c"])
+
+
 @pytest.mark.parametrize(("header", "name"), [("if-none-match", "If-None-Match"), ("if-match", "If-Match")])
 def test_a_careless_service_is_refused(moto: S3Server, header: str, name: str) -> None:
     """A service that ignores a precondition is refused by name before anything is kept in it."""

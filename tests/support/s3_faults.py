@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(self.proxy.hang_seconds)
             self.close_connection = True
             return
-        if fault in {"500", "503", "412"}:
+        if fault in {"500", "503", "412", "403"}:
             self._say(int(fault), {}, b"<Error><Code>Planted</Code></Error>")
             return
         status, headers, content = self._forwarded(asked, body)

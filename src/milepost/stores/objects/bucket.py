@@ -57,6 +57,12 @@ class _Again(Exception):
         self.sent = sent
 
 
+class _Sent:
+    """Whether a write may have arrived though nobody said so."""
+
+    perhaps = False
+
+
 class Bucket:
     """A bucket behind obstore's *client*; each verb ends within about *seconds*."""
 
@@ -84,7 +90,7 @@ class Bucket:
             DurabilityUnknown: Nobody knows whether it was written.
             StoreUnavailable: The bucket refused.
         """
-        mark = nonce()
+        mark, sent = nonce(), _Sent()
         body = framed(mark, data)
 
         def once() -> str:
@@ -93,9 +99,10 @@ class Bucket:
             except (AlreadyExistsError, PreconditionError) as error:
                 return self._mine(key, mark, error, Taken)
             except _Again as again:
+                sent.perhaps = True
                 return self._mine(key, mark, again, Taken)
 
-        return self._insistently(once, f"write {key}", writes=True)
+        return self._insistently(once, f"write {key}", writes=True, sent=sent)
 
     def replace(self, key: str, data: bytes, version: str) -> str:
         """Write an object if its version is still *version*; return the new one.
@@ -105,7 +112,7 @@ class Bucket:
             DurabilityUnknown: Nobody knows whether it was written.
             StoreUnavailable: The bucket refused.
         """
-        mark, mode = nonce(), _mode(version)
+        mark, mode, sent = nonce(), _mode(version), _Sent()
         body = framed(mark, data)
 
         def once() -> str:
@@ -116,9 +123,10 @@ class Bucket:
             except (AlreadyExistsError, PreconditionError) as error:
                 return self._mine(key, mark, error, Changed, old=version)
             except _Again as again:
+                sent.perhaps = True
                 return self._mine(key, mark, again, Changed, old=version)
 
-        return self._insistently(once, f"write {key}", writes=True)
+        return self._insistently(once, f"write {key}", writes=True, sent=sent)
 
     def delete(self, keys: list[str]) -> None:
         """Delete objects; a missing one is no error."""
@@ -230,7 +238,7 @@ class Bucket:
                 ) from error
             raise _Again(error, sent=True) from error
 
-    def _insistently(self, attempt: Callable[[], T], doing: str, *, writes: bool) -> T:
+    def _insistently(self, attempt: Callable[[], T], doing: str, *, writes: bool, sent: _Sent | None = None) -> T:
         tries = Retrying(
             retry=retry_if_exception_type(_Again),
             stop=stop_after_delay(self._seconds),
@@ -239,6 +247,14 @@ class Bucket:
         )
         try:
             return tries(attempt)
+        except StoreUnavailable as error:
+            if sent is None or not sent.perhaps:
+                raise
+            raise DurabilityUnknown(
+                f"{self.where}: a try to {doing} got no answer, and then the service refused to tell what became of it, "
+                "so nobody knows whether it was written; it is not acknowledged. Everything acknowledged before is whole. "
+                "Put the credentials right and run the same command again."
+            ) from error
         except _Again as again:
             status = _status(again.error)
             reason = f"status {status}" if status else type(again.error).__name__

@@ -76,8 +76,10 @@ def _client(scheme: str, name: str, query: dict[str, str], seconds: float) -> An
 def _may_use_http(query: dict[str, str]) -> bool:
     """Tell whether plain HTTP may be used: on this very machine, or where somebody says so."""
     endpoint = urlsplit(query.get("endpoint", ""))
-    if endpoint.scheme != "http" or query.get("allow_http") == "1":
+    if query.get("allow_http") == "1":
         return True
+    if endpoint.scheme != "http":
+        return False
     host = endpoint.hostname or ""
     try:
         is_here = host == "localhost" or ip_address(host).is_loopback

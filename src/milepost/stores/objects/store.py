@@ -186,11 +186,18 @@ class ObjectStore:
                 self._bucket.delete([key])
             self._is_proven = True
 
+    def _first_swap(self, key: str, version: str) -> str:
+        """Replace the probe by its right version, which a service that compares and swaps must take."""
+        try:
+            return self._bucket.replace(key, b"3", version)
+        except Changed as error:
+            raise UnsafeStore(f"{self._url}: this service refuses If-Match with the right version.") from error
+
     def _refuses(self, key: str, version: str) -> None:
         try:
             self._bucket.create(key, b"2")
         except Taken:
-            newer = self._bucket.replace(key, b"3", version)
+            newer = self._first_swap(key, version)
         else:
             raise UnsafeStore(
                 f"{self._url}: this service ignores If-None-Match, so two writers would overwrite each other."
