@@ -251,9 +251,9 @@ class Bucket:
             if sent is None or not sent.perhaps:
                 raise
             raise DurabilityUnknown(
-                f"{self.where}: a try to {doing} got no answer, and then the service refused to tell what became of it, "
-                "so nobody knows whether it was written; it is not acknowledged. Everything acknowledged before is whole. "
-                "Put the credentials right and run the same command again."
+                f"{self.where}: a try to {doing} got no answer, and then the service refused to tell what became of "
+                "it, so nobody knows whether it was written; it is not acknowledged. Everything acknowledged before is "
+                "whole. Put the credentials right and run the same command again."
             ) from error
         except _Again as again:
             status = _status(again.error)
