@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -13,7 +13,8 @@ from milepost.errors import DiskFull, InvalidArgument
 from milepost.fs.drilled import Drilled
 from milepost.fs.installed import NAMESPACE_VARIABLE
 from milepost.stores.lease import RENEWING
-from milepost.stores.store import Found, Numbered, Store
+from milepost.stores.store import Store
+from milepost.stores.wrapped import WrappedStore
 
 _TOKEN = re.compile(r"[/.][0-9a-f]{16}\b")
 _Result = TypeVar("_Result")
@@ -42,72 +43,19 @@ def isolated(url: str, scheme: str | None) -> str:
     raise InvalidArgument(f"store {scheme}:…: the runs of a drill cannot be kept apart in a store of this kind.")
 
 
-class DrilledStore:
-    """Does what *inner* does; the drill's *agent* counts each change, and strikes at one."""
+class DrilledStore(WrappedStore):
+    """Does what *inner* does; the drill's *agent* counts each change as a commit, and strikes at one."""
 
     def __init__(self, inner: Store, agent: Drilled) -> None:
         """Wrap *inner*."""
-        self.inner = inner
+        super().__init__(inner)
         self._agent = agent
 
-    @property
-    def url(self) -> str:
-        """Where this is."""
-        return self.inner.url
+    def _change(self, verb: str, name: str, call: Callable[[], _Result]) -> _Result:
+        """Let a change happen, as the agent says; what only renews a lease is no commit."""
+        if verb == "replace" and threading.current_thread().name == RENEWING:
+            return call()
 
-    @property
-    def window_seconds(self) -> float:
-        """How long it is worth waiting for more records."""
-        return self.inner.window_seconds
-
-    def now(self) -> float:
-        """Return the store's own time."""
-        return self.inner.now()
-
-    def create(self, key: str, data: bytes) -> str:
-        """Write a document under a free key: a commit."""
-        return self._commit("create", key, lambda: self.inner.create(key, data))
-
-    def read(self, key: str) -> Found:
-        """Return a document."""
-        return self.inner.read(key)
-
-    def replace(self, key: str, data: bytes, version: str) -> str:
-        """Write a document if its version is still *version*: a commit, unless it only renews a lease."""
-        if threading.current_thread().name == RENEWING:
-            return self.inner.replace(key, data, version)
-        return self._commit("replace", key, lambda: self.inner.replace(key, data, version))
-
-    def keys(self, prefix: str) -> list[str]:
-        """List keys."""
-        return self.inner.keys(prefix)
-
-    def branches(self, prefix: str) -> list[str]:
-        """List what follows *prefix*."""
-        return self.inner.branches(prefix)
-
-    def delete(self, keys: Sequence[str]) -> None:
-        """Delete documents: a commit, where there are any."""
-        if keys:
-            self._commit("delete", keys[0], lambda: self.inner.delete(keys))
-
-    def append(self, journal: str, first: int, lines: Sequence[bytes]) -> None:
-        """Write lines: a commit."""
-        self._commit("append", journal, lambda: self.inner.append(journal, first, lines))
-
-    def lines(self, journal: str, after: int = 0, most: int | None = None) -> Iterator[Numbered]:
-        """Yield lines."""
-        return self.inner.lines(journal, after, most)
-
-    def trim(self, journal: str, upto: int, keep: Sequence[int] = ()) -> None:
-        """Forget lines: a commit."""
-        self._commit("trim", journal, lambda: self.inner.trim(journal, upto, keep))
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self.inner.close()
-
-    def _commit(self, verb: str, name: str, call: Callable[[], _Result]) -> _Result:
         def unless_full() -> _Result:
             if self._agent.is_full:
                 raise DiskFull(f"{self.url}: the drill lets it be full.")
