@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.postgres import free_port
 
@@ -79,7 +80,7 @@ def _running(words: list[str], server: S3Server, folder: Path) -> Iterator[S3Ser
             try:
                 server.client().create_bucket(Bucket=BUCKET)
                 break
-            except Exception:
+            except (BotoCoreError, ClientError):  # it does not listen yet, or not for this
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.2)

@@ -93,15 +93,6 @@ def _manifest_of(fields: dict[str, Any]) -> Manifest:
     )
 
 
-def is_of_a_phase(store: RunStore) -> bool:
-    """Tell whether a `Phase` keeps the run; a manifest that cannot be read tells nothing."""
-    try:
-        manifest = read_manifest(store)
-    except CorruptDocument:
-        return False
-    return manifest is not None and manifest.keeper == PHASE_KEEPER
-
-
 def write_manifest(store: RunStore, manifest: Manifest) -> None:
     """Write the manifest durably."""
     fields: dict[str, Any] = {

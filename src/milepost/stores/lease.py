@@ -64,7 +64,7 @@ class Tenure:
         while True:
             found = store.read(key)
             head = parse_head(f"{store.url}/{key}", found.data)
-            left_over = head.lease is not None and _left_over(store, key, terms, clock, head.lease, found)
+            left_over = _left_over(store, key, terms, clock, head, found)
             lease = Lease(myself(), terms.seconds, clock.now())
             mine = head._replace(lease=lease, token=head.token + 1)
             tenure = cls(store, key, terms, clock, mine, found.version)
@@ -156,13 +156,16 @@ def superseded(store: Store, key: str) -> Fenced:
     )
 
 
-def _left_over(store: Store, key: str, terms: Terms, clock: Clock, lease: Lease, found: Found) -> bool:
+def _left_over(store: Store, key: str, terms: Terms, clock: Clock, head: Head, found: Found) -> bool:
     """Tell that the lease can be taken though nobody let it go; wait for that where it may be a dead process's.
 
     Raises:
         RunLocked: Its holder is alive.
     """
-    if terms.take_over or is_gone(lease.owner) or _was_dropped(key, lease, found):
+    lease = head.lease
+    if lease is None:
+        return False
+    if terms.take_over or is_gone(lease.owner) or _was_dropped(key, lease, head):
         return True
     left = lease.seconds - (store.now() - found.modified)
     if left <= 0:
@@ -189,11 +192,10 @@ def _left_over(store: Store, key: str, terms: Terms, clock: Clock, lease: Lease,
     return True
 
 
-def _was_dropped(key: str, lease: Lease, found: Found) -> bool:
+def _was_dropped(key: str, lease: Lease, head: Head) -> bool:
     """Tell that this very process held the lease with an object that nobody uses any more."""
     if lease.owner != myself():
         return False
-    head = parse_head(key, found.data)
     used = [one.head for one in list(_in_use) if one._key == key and not one.is_over]
     return all((one.area, one.token) != (head.area, head.token) for one in used)  # by whichever handle it was opened
 

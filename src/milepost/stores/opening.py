@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -102,6 +103,24 @@ def _factory(scheme: str | None) -> Callable[[str], Store]:
         f"store {scheme}:…: there is no store of this kind. Known are a path, file:, memory:, sqlite:, postgresql:, "
         "s3:, gs: and az:."
     )
+
+
+def seconds_in(query: Mapping[str, str], name: str, usual: float, *, least: float = sys.float_info.min) -> float:
+    """Return the seconds that *name* in a URL's query says; *usual* where it says nothing.
+
+    Raises:
+        InvalidArgument: It is no number, or less than *least*, by default any above 0.
+    """
+    word = query.get(name)
+    try:
+        seconds = usual if word is None else float(word)
+    except ValueError:
+        seconds = -1.0
+    if not least <= seconds < float("inf"):
+        raise InvalidArgument(
+            f"{name}={word}: a number of seconds {'of at least 0' if least == 0 else 'above 0'} is needed."
+        )
+    return seconds
 
 
 def redacted(url: str) -> str:

@@ -49,12 +49,11 @@ class Object(NamedTuple):
 
 
 class _Again(Exception):
-    """The request failed such that it may be made again. *sent* tells that it may have arrived."""
+    """The request failed such that it may be made again; it may have arrived all the same."""
 
-    def __init__(self, error: BaseException, *, sent: bool) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__(type(error).__name__)
         self.error = error
-        self.sent = sent
 
 
 class _Sent:
@@ -140,16 +139,11 @@ class Bucket:
         if keys:
             self._insistently(once, "delete objects", writes=True)
 
-    def names(self, prefix: str, after: str | None = None, most: int | None = None) -> list[str]:
-        """List the keys below *prefix*, sorted: those behind *after*, *most* of them at most."""
+    def names(self, prefix: str, after: str | None = None) -> list[str]:
+        """List the keys below *prefix* that are behind *after*, sorted."""
 
         def once() -> list[str]:
-            found: list[str] = []
-            for page in self._pages(prefix, after):
-                found += page
-                if most is not None and len(found) >= most:
-                    break
-            return sorted(found)[:most]
+            return sorted(name for page in self._pages(prefix, after) for name in page)
 
         return self._insistently(once, f"list {prefix}", writes=False)
 
@@ -173,7 +167,7 @@ class Bucket:
         found = unframed(whole)
         if found is None:
             if len(whole) < result.meta["size"]:  # the body broke off
-                raise _Again(EOFError(key), sent=False)
+                raise _Again(EOFError(key))
             raise CorruptDocument(f"{self.where}: the object {key} is not what was written.")
         modified: datetime = result.meta["last_modified"]
         return Object(found.data, found.nonce, _version(result.meta), modified.timestamp())
@@ -188,20 +182,17 @@ class Bucket:
         self, key: str, mark: str, error: BaseException, refused: type[Taken | Changed], *, old: str | None = None
     ) -> str:
         """Look what became of a write: its version if it stands; an error if another's does; else it is made again."""
-        sent = not isinstance(error, _Again) or error.sent
         cause = error.error if isinstance(error, _Again) else error
         try:
             found = self._get(key)
         except FileNotFoundError:
             if refused is Changed:
                 raise Changed(key) from cause
-            raise _Again(cause, sent=sent) from cause
-        except _Again as again:
-            raise _Again(again.error, sent=sent) from cause
+            raise _Again(cause) from cause
         if found.nonce == mark:
             return found.version
         if old is not None and found.version == old:
-            raise _Again(cause, sent=sent) from cause
+            raise _Again(cause) from cause
         raise refused(key) from cause
 
     def _pages(self, prefix: str, after: str | None) -> Iterator[list[str]]:
@@ -236,7 +227,7 @@ class Bucket:
                     f"{self.where}: the service refuses this request for good (status {status}). Nothing was "
                     "written; look at the bucket's name, the region and the endpoint."
                 ) from error
-            raise _Again(error, sent=True) from error
+            raise _Again(error) from error
 
     def _insistently(self, attempt: Callable[[], T], doing: str, *, writes: bool, sent: _Sent | None = None) -> T:
         tries = Retrying(
@@ -258,7 +249,7 @@ class Bucket:
         except _Again as again:
             status = _status(again.error)
             reason = f"status {status}" if status else type(again.error).__name__
-            if writes and again.sent:
+            if writes:
                 raise DurabilityUnknown(
                     f"{self.where}: the bucket gave no usable answer for {self._seconds:g} s while trying to {doing} "
                     f"({reason}), so nobody knows whether it was written; it is not acknowledged. Everything "

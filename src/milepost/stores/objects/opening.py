@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from milepost.errors import InvalidArgument, MissingExtra
-from milepost.stores.opening import redacted
+from milepost.stores.opening import redacted, seconds_in
 
 try:
     from obstore.store import AzureStore, GCSStore, S3Store
@@ -51,8 +51,8 @@ def open_objects(url: str) -> ObjectStore:
     if unknown:
         known = ", ".join((*_SETTINGS[parts.scheme], *_OWN))
         raise InvalidArgument(f"store {redacted(url)}: {', '.join(unknown)}: known are {known}.")
-    seconds = _number(query, "timeout_seconds", _USUAL_SECONDS)
-    window = _number(query, "window_seconds", _USUAL_WINDOW_SECONDS)
+    seconds = seconds_in(query, "timeout_seconds", _USUAL_SECONDS)
+    window = seconds_in(query, "window_seconds", _USUAL_WINDOW_SECONDS, least=0)
     bucket = Bucket(_client(parts.scheme, parts.netloc, query, seconds), redacted(url), seconds)
     return ObjectStore(bucket, parts.path.strip("/"), redacted(url).rstrip("/"), window)
 
@@ -90,13 +90,3 @@ def _may_use_http(query: dict[str, str]) -> bool:
             f"endpoint {endpoint.scheme}://{host}: this is not encrypted; say allow_http=1 if it may be so."
         )
     return True
-
-
-def _number(query: dict[str, str], name: str, usual: float) -> float:
-    try:
-        number = float(query.get(name, usual))
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf") or (name == "timeout_seconds" and number == 0):
-        raise InvalidArgument(f"{name}={query[name]}: a number of seconds is needed.")
-    return number

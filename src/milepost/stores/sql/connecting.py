@@ -11,7 +11,7 @@ from milepost.errors import InvalidArgument, MissingExtra, UnsafeStore
 from milepost.fs import current
 from milepost.stores.folder import Folder
 from milepost.stores.lock import refuse_unsound
-from milepost.stores.opening import redacted
+from milepost.stores.opening import redacted, seconds_in
 
 try:
     from sqlalchemy import URL, Engine, create_engine, event, make_url, text
@@ -62,7 +62,8 @@ def open_sql(url: str) -> SqlStore:
     except (ArgumentError, ValueError) as error:
         raise InvalidArgument(f"store {redacted(url)}: this is no database's URL.") from error
     query = {name: value if isinstance(value, str) else value[-1] for name, value in parsed.query.items()}
-    namespace, seconds = query.pop("namespace", ""), _seconds(query.pop("timeout_seconds", None))
+    namespace, seconds = query.pop("namespace", ""), seconds_in(query, "timeout_seconds", _USUAL_SECONDS)
+    query.pop("timeout_seconds", None)
     schema = query.pop("schema", None)
     if parsed.drivername.startswith("sqlite"):
         where, engine = _sqlite(parsed, query, seconds)
@@ -85,16 +86,6 @@ def open_sql(url: str) -> SqlStore:
         engine.dispose()
         raise
     return SqlStore(engine, tables, where, namespace, seconds)
-
-
-def _seconds(word: str | None) -> float:
-    try:
-        seconds = _USUAL_SECONDS if word is None else float(word)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        raise InvalidArgument(f"timeout_seconds={word}: a number of seconds above 0 is needed.")
-    return seconds
 
 
 # --- PostgreSQL

@@ -27,8 +27,6 @@ _HINTS = {
     "SQLITE_READONLY": "the file or its folder is read-only",
     "SQLITE_CANTOPEN": "the file or its folder cannot be opened",
 }
-_TAKEN_BACK = frozenset({"57014", "55P03", "40001", "40P01", "SQLITE_BUSY"})
-_REFUSED_FOR_GOOD = frozenset({"42501", "25006", "28P01", "28000", "3D000", "SQLITE_READONLY", "SQLITE_CANTOPEN"})
 _GOING_DOWN = frozenset({"57P01", "57P02", "57P03"})
 
 
@@ -128,16 +126,6 @@ def insistently(attempt: Callable[[], T], where: str, doing: str, *, seconds: fl
             f"{where}: cannot {doing}: the database could not be reached in {seconds:g} s ({_reason(lost.error)}). "
             "Nothing was written. See that the server runs, then run the same command again."
         ) from lost
-
-
-def refused_for_good(error: SQLAlchemyError) -> bool:
-    """Tell whether trying again is of no use."""
-    return code_of(error).startswith(tuple(_REFUSED_FOR_GOOD))
-
-
-def was_taken_back(error: SQLAlchemyError) -> bool:
-    """Tell whether the database undid the statement and it may be made again."""
-    return code_of(error).startswith(tuple(_TAKEN_BACK))
 
 
 def _is_operational(error: DBAPIError) -> bool:
