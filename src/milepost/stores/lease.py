@@ -130,7 +130,7 @@ class Tenure:
                 log.warning("%s", error)
 
     def abandon(self) -> None:
-        """Forget the lease in a forked child: it is the parent's."""
+        """Forget the lease without giving it back: in a forked child it is the parent's; elsewhere it is to expire."""
         self._mutex = threading.RLock()
         self._ended.set()
 

@@ -106,11 +106,16 @@ class StoredRun(StoredReading):
         tenure = Tenure.begun(self.store, f"{self.phase}/{HEAD}", self._terms, clock)
         self._tenure = tenure
         self._stand_in(tenure.head.area)
-        if tenure.taken_over:
-            self._documents.take(tenure.head.token)
-            self._fence(clock)
-        else:
-            self._documents.look()
+        try:
+            if tenure.taken_over:
+                self._documents.take(tenure.head.token)
+                self._fence(clock)
+            else:
+                self._documents.look()
+        except BaseException:  # the lease is not given back: whoever is next must supersede the old writer, too
+            self._tenure = None
+            tenure.abandon()
+            raise
         tenure.mark = lambda: self._noted
         self._documents.sweep()
 
