@@ -90,6 +90,11 @@ check: install ## the static part: style, types, layers
 .PHONY: test
 test: check ## check, then every test but the soak ones
 	@scripts/services
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: coverage
+coverage: install ## the same tests, slower, with the lines and branches that they reach
+	@scripts/services
 	@mkdir -p build/coverage
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
