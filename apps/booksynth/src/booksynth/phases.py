@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import milepost
-from booksynth import books, inputs, outputs, plans
+from booksynth import books, inputs, outputs, plans, synthesis
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.report import shown
 from booksynth.request import CONSOLIDATED, SUMMARY
@@ -156,7 +156,8 @@ def _standing(folder: Path, name: str, advice: str) -> Content:
 
 def rows_of_phase_3(analyses: Mapping[str, Any], *, config: Settings) -> list[Row]:
     """Return the settings and each analysis, with what tells whether it changed."""
-    return [(SETTINGS, config.phases.phase_3.model_dump(mode="json")), *analyses["files"].items()]
+    settings = config.phases.phase_3.model_dump(mode="json") | synthesis.parts_of_results(config.models)
+    return [(SETTINGS, settings), *analyses["files"].items()]
 
 
 @workflow.phase(after="phase_2", items=rows_of_phase_3, key=_first, params=lambda _: None, upstream="keep_items")
@@ -172,7 +173,7 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     shards = {name: one.shard for name, one in entries.items() if one is not None and one.shard is not None}
     problems = [problem for one in entries.values() if one is not None for problem in one.problems]
     problems += [Problem(*row) for row in analyses["problems"]]
-    document = consolidate(shards, problems, config.phases.phase_3).document
+    document = synthesis.synthesise(phase, consolidate(shards, problems, config.phases.phase_3).document, config)
     written = {CONSOLIDATED: document_bytes(document), SUMMARY: summary.render(document).encode()}
     for name, data in written.items():
         outputs.write(folder / name, data)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from booksynth.models.settings import CostLimits, ModelsSettings
 from milepost.config import CheckpointSettings, ConfigManager, Section
 
 ENV_PREFIX = "BOOKSYNTH_"
@@ -138,6 +139,8 @@ class Settings(Section):
         ),
     )
     phases: PhasesSettings = PhasesSettings()
+    models: ModelsSettings = ModelsSettings()
+    cost_limits: CostLimits = CostLimits()
     paths: PathsSettings = PathsSettings()
     logging: LoggingSettings = LoggingSettings()
 
