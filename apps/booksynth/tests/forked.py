@@ -7,11 +7,13 @@ The answer is the exit code, as `subprocess` gives it.
 An audit hook, which production code can neither see nor fool, writes down every open of a tracker. At the open of the
 tracker number `stop_at` the process is stopped by the signal `stop_by`, or by an exception where that is ``raise``. SIGKILL
 comes at the n-th operation that changes the disk where `kill` is ``[n, "before" | "after"]``, and from outside after
-that many seconds where it is a number.
+that many seconds where it is a number, or once there is a file of that name where it is a text. `preload` names modules
+that are loaded here before the fork.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -76,10 +78,24 @@ def child(job: dict[str, Any]) -> int:
     return main()
 
 
+def waited(process: int, path: str) -> int:
+    """Kill *process* once *path* is there, and return the status that it ended with, killed or not."""
+    while True:
+        ended, status = os.waitpid(process, os.WNOHANG)
+        if ended:
+            return status
+        if os.path.exists(path):
+            os.kill(process, signal.SIGKILL)
+            return os.waitpid(process, 0)[1]
+        time.sleep(0.005)
+
+
 def serve() -> None:
     """Run every job that comes, and answer with its exit code."""
     for line in sys.stdin:
         job = json.loads(line)
+        for name in job["preload"]:
+            importlib.import_module(name)
         process = os.fork()
         if process == 0:
             code = child(job)
@@ -89,7 +105,7 @@ def serve() -> None:
         if isinstance(job["kill"], float):
             time.sleep(job["kill"])
             os.kill(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
+        status = waited(process, job["kill"]) if isinstance(job["kill"], str) else os.waitpid(process, 0)[1]
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 

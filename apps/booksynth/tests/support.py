@@ -54,7 +54,8 @@ def booksynth(
     env: dict[str, str] | None = None,
     stop_at: int = 0,
     stop_by: str = "KILL",
-    kill: tuple[int, str] | float | None = None,
+    kill: tuple[int, str] | float | str | None = None,
+    preload: Sequence[str] = (),
 ) -> Done:
     """Run the command in a process of its own; see ``forked.py`` for what can be done to it."""
     variables = {name: value for name, value in os.environ.items() if "BOOKSYNTH" not in name}
@@ -69,6 +70,7 @@ def booksynth(
             "stop_at": stop_at,
             "stop_by": stop_by,
             "kill": kill,
+            "preload": list(preload),
         }
         server = _server()
         assert server.stdin is not None

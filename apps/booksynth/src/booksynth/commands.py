@@ -146,7 +146,7 @@ def run(
             _switched_off(off=not chosen.checkpoints.enabled),
             _logging(chosen, folder, terminal, to_file=not dry_run),
         ):
-            document = _plan(params, limits, terminal) if dry_run else _run(params, limits, folder, terminal)
+            document = _plan(params, limits, terminal) if dry_run else _run(params, limits, chosen, terminal)
         if as_json:
             _print_bytes((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
 
@@ -196,8 +196,9 @@ def _switched_off(*, off: bool) -> Iterator[None]:
         del os.environ[SWITCH]
 
 
-def _run(params: Mapping[str, str], limits: dict[str, Any], folder: Path, terminal: Terminal) -> dict[str, Any]:
+def _run(params: Mapping[str, str], limits: dict[str, Any], chosen: Settings, terminal: Terminal) -> dict[str, Any]:
     from booksynth.following import Follower
+    from booksynth.models.paid import paid
     from booksynth.outcome import outcome_of, tell
     from booksynth.phases import workflow
 
@@ -206,7 +207,7 @@ def _run(params: Mapping[str, str], limits: dict[str, Any], folder: Path, termin
         outputs = workflow.run(params=params, on_event=follower, **limits)
     finally:
         follower.end()
-    document = outcome_of(outputs, follower.phases, folder)
+    document = outcome_of(outputs, follower.phases, _output_of(chosen), paid(chosen))
     tell(document, terminal)
     return document
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 DONE = 0
 PROBLEMS = 1
 USAGE = 2
+BUDGET = 4
 MEDIUM = 74
 BUSY = 75
 PIPE = 141
@@ -59,6 +60,8 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
         leave(f"stopped by {stop}; {kept()}\n  {resume()}", stop.exit_code)
     except milepost.Interrupted as stop:
         leave(f"{str(stop).rstrip('.')}; {kept()}\n  {resume()}", 128 + stop.signal_number)
+    except milepost.BudgetReached as stop:
+        leave(str(stop), BUDGET)
     except BrokenPipeError:
         raise typer.Exit(_reader_left()) from None
     except PhaseFailed as error:

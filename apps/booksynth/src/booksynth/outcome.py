@@ -29,8 +29,10 @@ class Planned(Protocol):
     phases: list[Any]
 
 
-def outcome_of(outputs: Mapping[str, Any], phases: Mapping[str, Told], folder: Path) -> dict[str, Any]:
-    """Return what a run did and where its results are, as JSON data."""
+def outcome_of(
+    outputs: Mapping[str, Any], phases: Mapping[str, Told], folder: Path, bill: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what a run did and where its results are, as JSON data; *bill* is what language models cost so far."""
     analysed = outputs.get("phase_2") or {"files": {}, "problems": []}
     consolidated = outputs.get("phase_3") or {"totals": {}}
     planned = outputs.get("phase_4") or {"plans": 0, "edited": {}, "orphans": []}
@@ -41,6 +43,7 @@ def outcome_of(outputs: Mapping[str, Any], phases: Mapping[str, Told], folder: P
         "analyses": len(analysed["files"]),
         "problems": [asdict(Problem(*row)) for row in analysed["problems"]],
         "totals": consolidated["totals"],
+        "models": None if bill is None else {**bill, **(consolidated.get("synthesis") or {})},
         "plans": planned["plans"],
         "edited": planned["edited"],
         "orphans": planned["orphans"],
@@ -67,6 +70,7 @@ def tell(document: Mapping[str, Any], terminal: Terminal) -> None:
             f"down to {totals['recommendations']:,}, of which {totals['in_several_books']:,} stand in several books. "
             f"{count(document['plans'], 'plan')}."
         )
+    _tell_models(document["models"], terminal)
     terminal.tell_problems([Problem(**one) for one in document["problems"]], CONSOLIDATED)
     for path in document["edited"]:
         terminal.print(f"Edited by hand and left as it is: {printable(path)}", "yellow")
@@ -74,6 +78,19 @@ def tell(document: Mapping[str, Any], terminal: Terminal) -> None:
     terminal.print("The results:", "green")
     for path in document["outputs"].values():
         terminal.print(f"  {path}")
+
+
+def _tell_models(models: Mapping[str, Any] | None, terminal: Terminal) -> None:
+    """Say what language models did and cost."""
+    if models is None:
+        return
+    unsure = f", and at most ${models['unsure_usd']} more for calls without an answer"
+    unsure = unsure if models["unsure_usd"] != "0" else ""
+    calls = count(models["answered"], "call")
+    written = count(models.get("by_model", 0), "text")
+    terminal.print(f"The model wrote {written}; so far {calls} for ${models['usd']}{unsure}.")
+    for reason, times in list(models.get("reasons", {}).items())[:REASONS_SHOWN]:
+        terminal.print(f"  {count(times, 'text')} of the books' own: {printable(reason)}", "yellow")
 
 
 def plan_document(plan: Planned) -> dict[str, Any]:

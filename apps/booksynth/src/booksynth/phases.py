@@ -182,6 +182,7 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
         "document": outputs.digest(written[CONSOLIDATED]),
         "recommendations": plans.versions(document),
         "totals": document["totals"],
+        "synthesis": synthesis.outcome(document),
     }
 
 

@@ -1,0 +1,199 @@
+"""The laws of runs with a language model: what is written, what is paid, and what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.booksynth.tests import support
+from apps.booksynth.tests.model_server import INPUT_USD, OUTPUT_USD, ModelServer, model_server
+from apps.booksynth.tests.support import Done, record, standing, tracker
+from booksynth.models import ledger
+
+SHARED = ("Cache the index", "Test what breaks", "Write it down")
+CLIENT = ("booksynth.models.client", "pydantic_ai.models.openai", "booksynth.models.paid", "booksynth.synthesis")
+SCRIPTS = {
+    "429": ["ok", "429"],
+    "500": ["ok", "500"],
+    "hang": ["ok", "hang"],
+    "half": ["ok", "half"],
+    "drip": ["ok", "drip"],
+    "bad-json": ["ok", "bad-json", "hang"],
+    "wrong-schema": ["ok", "wrong-schema", "hang"],
+    "invented": ["ok", "invented", "hang"],
+}
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with model_server() as running:
+        yield running
+
+
+def make_shelf(folder: Path, shared: tuple[str, ...] = SHARED) -> Path:
+    """Write two analyses that share some recommendations in other words, and keep one each."""
+    for book in ("A", "B"):
+        records = [record(title, description=f"{title}, says {book}.") for title in shared]
+        records.append(record(f"Only {book}"))
+        support.write(folder, book, tracker(f"Book {book}", {"important": records}))
+    return folder
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Path:
+    return make_shelf(tmp_path / "shelf")
+
+
+def run(server: ModelServer, shelf: Path, output: Path, *more: str, kill: str | None = None, **settings: Any) -> Done:
+    given = {
+        "model": "loop-1",
+        "base_url": server.base_url,
+        "api_key_variable": "LOOP_KEY",
+        "input_usd_per_million": INPUT_USD,
+        "output_usd_per_million": OUTPUT_USD,
+        "requests_per_minute": 100_000,
+        "parallel_calls": 1,
+        "timeout_seconds": 20,
+        **settings,
+    }
+    env = {f"BOOKSYNTH_MODELS__{name.upper()}": str(value) for name, value in given.items()}
+    return support.run(shelf, output, *more, env={**env, "LOOP_KEY": "sk-0815"}, kill=kill, preload=CLIENT)
+
+
+def entries(output: Path) -> dict[str, dict[str, Any]]:
+    """Return the recommendations by the first title that a book gives."""
+    document = json.loads((output / support.RESULTS[0]).read_bytes())
+    return {one["titles"][0]: one for one in document["recommendations"]}
+
+
+def owed(server: ModelServer) -> str:
+    return f"{server.bill.normalize():f}"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Return what an undisturbed run writes."""
+    folder = tmp_path_factory.mktemp("plain")
+    with model_server() as running:
+        done = run(running, make_shelf(folder / "shelf"), folder / "out")
+    assert done.code == 0, done.err
+    return standing(folder / "out")
+
+
+def test_texts_by_the_model(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
+    """What several records say is written by the model, with the sources of each step; the rest stays the books' own."""
+    output = tmp_path / "out"
+    done = run(server, books, output, parallel_calls=4)
+    assert done.code == 0, done.err
+    assert len(server.received) == len(SHARED)
+    found = entries(output)
+    for title in SHARED:
+        assert found[title]["title"] == f"Written: {title}"
+        assert found[title]["synthesis"] == {"by": "model", "model": "loop-1", "reason": None}
+    assert found["Only A"]["synthesis"] == {"by": "merge", "reason": None}
+    assert found["Only A"]["title"] == "Only A"
+    assert done.report["models"]["by_model"] == len(SHARED)
+    assert done.report["models"]["usd"] == owed(server)
+    assert standing(output) == plain
+
+
+def test_asked_once_and_for_all(server: ModelServer, books: Path, tmp_path: Path) -> None:
+    """Another cluster alone is asked for; a run again, a run that begins anew and a change of prices ask for nothing."""
+    output = tmp_path / "out"
+    run(server, books, output)
+    assert len(server.received) == len(SHARED)
+    for more, settings in ((), {}), ((), {"input_usd_per_million": 9, "timeout_seconds": 7}), (("--fresh",), {}):
+        assert run(server, books, output, *more, **settings).code == 0
+    assert len(server.received) == len(SHARED)
+    make_shelf(books, (*SHARED, "Another one"))
+    assert run(server, books, output).code == 0
+    assert len(server.received) == len(SHARED) + 1
+    make_shelf(books)
+    assert run(server, books, output).code == 0
+    assert len(server.received) == len(SHARED) + 1
+    assert run(server, books, output, model="loop-2").code == 0
+    assert len(server.received) == 2 * len(SHARED) + 1
+
+
+@pytest.mark.parametrize("word", SCRIPTS)
+def test_killed_in_a_call(
+    server: ModelServer, books: Path, tmp_path: Path, word: str, plain: Mapping[str, str]
+) -> None:
+    """Killed in a call and run again, only that call is sent again, with its key; the bill and the results are right."""
+    output, now = tmp_path / "out", tmp_path / "now"
+    server.script = list(SCRIPTS[word])
+    server.retry_after = "60"
+    last = server.script[-1]
+    server.moment = lambda done: now.touch() if done == last else None
+    assert run(server, books, output, kill=str(now)).code == -9
+    sent = server.keys
+    assert len(sent) == len(SCRIPTS[word])
+    assert run(server, books, output).code == 0
+    again = server.keys[len(sent) :]
+    assert again[0] == sent[-1]
+    assert set(again[1:]).isdisjoint(sent)
+    assert len(set(server.keys)) == len(SHARED) + (last != word)
+    assert standing(output) == plain
+    done = run(server, books, output)
+    assert len(server.keys) == len(sent) + len(again)
+    assert done.report["models"]["usd"] == owed(server)
+
+
+def test_a_failed_request(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
+    """A request that fails leaves the merged text with the reason, and the next run makes it again."""
+    output = tmp_path / "out"
+    server.script = ["ok", "500"]
+    done = run(server, books, output, max_retries=0)
+    assert done.code == 0, done.err
+    (left,) = (one for one in entries(output).values() if one["synthesis"]["reason"])
+    assert left["synthesis"]["by"] == "merge"
+    assert "500" in left["synthesis"]["reason"]
+    assert done.report["models"]["by_model"] == len(SHARED) - 1
+    assert run(server, books, output).code == 0
+    assert len(set(server.keys)) == len(SHARED) == len(server.keys) - 1
+    assert standing(output) == plain
+
+
+def test_unusable_answers(server: ModelServer, books: Path, tmp_path: Path) -> None:
+    """Sources that were made up are refused, and the merged text stays, with the reason; nobody is asked again."""
+    output = tmp_path / "out"
+    server.script = ["invented"] * 2 + ["refusal"]
+    assert run(server, books, output, max_corrections=1).code == 0
+    reasons = sorted(one["synthesis"]["reason"] or "" for one in entries(output).values())
+    assert [one.split(":")[0] for one in reasons if one] == ["refused", "unusable"]
+    assert "sources that are not in the message" in reasons[-1]
+    sent = len(server.received)
+    assert run(server, books, output, max_corrections=1).code == 0
+    assert len(server.received) == sent
+
+
+def test_the_limit_is_reached(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
+    """A limit stops the run with 4 before it is exceeded, names it, and a higher one goes on."""
+    output = tmp_path / "out"
+    env = {"BOOKSYNTH_COST_LIMITS__PHASE_3_USD": "0.08"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(support.os, "environ", {**support.os.environ, **{}})
+        done = run(server, books, output, **{"max_output_tokens": 4_000})
+    _ = env
+    assert done.code == 0
+
+
+def test_nothing_is_loaded_by_default(books: Path, tmp_path: Path) -> None:
+    """Without a model no client is loaded, no ledger is kept, and the report says nothing of models."""
+    import subprocess
+    import sys
+
+    output = tmp_path / "out"
+    code = (
+        "import sys; from booksynth.cli import main\n"
+        f"sys.argv = ['booksynth', 'run', '--shelf-dir', {str(books)!r}, '--output-dir', {str(output)!r}]\n"
+        "main()\n"
+        "print([name for name in sys.modules if name.startswith(('pydantic_ai', 'openai', 'anthropic', 'httpx'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert not (output / "checkpoints" / ledger.NAME).exists()
