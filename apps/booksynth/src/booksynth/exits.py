@@ -50,8 +50,8 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
 
     try:
         yield
-    except (ConfigError, InputError, UsageError, Changed) as error:
-        leave(str(error), USAGE)
+    except (ConfigError, InputError, UsageError, Changed, milepost.BudgetReached) as error:
+        leave(str(error), BUDGET if isinstance(error, milepost.BudgetReached) else USAGE)
     except ContentionError as error:
         leave(str(error), BUSY)
     except (StorageError, DamageError) as error:
@@ -60,8 +60,6 @@ def translated(kept: Callable[[], str]) -> Iterator[None]:
         leave(f"stopped by {stop}; {kept()}\n  {resume()}", stop.exit_code)
     except milepost.Interrupted as stop:
         leave(f"{str(stop).rstrip('.')}; {kept()}\n  {resume()}", 128 + stop.signal_number)
-    except milepost.BudgetReached as stop:
-        leave(str(stop), BUDGET)
     except BrokenPipeError:
         raise typer.Exit(_reader_left()) from None
     except PhaseFailed as error:
