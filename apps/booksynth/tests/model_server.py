@@ -42,6 +42,7 @@ class ModelServer:
 
     script: list[str] = field(default_factory=list)
     received: list[Received] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     answer: Callable[[dict[str, Any]], Any] | None = None
     moment: Callable[[str], None] = lambda word: None
     retry_after: str = "0.2"
@@ -111,6 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             authorization = self.headers.get("Authorization", "")
             one = Received(self.headers.get("Idempotency-Key", ""), body, authorization, word, time.monotonic())
             server.received.append(one)
+            server.paths.append(self.path)
         try:
             self._act(one)
         except (BrokenPipeError, ConnectionResetError):

@@ -71,8 +71,7 @@ class Asking:
             **settings,
         }
         models = ModelsSettings(**given)
-        asked = synthesis.question(entry(name), models)
-        assert not isinstance(asked, str)
+        asked = synthesis.question(synthesis.material(entry(name), models))
         with (
             milepost.Phase(ledger.NAME, store=self.folder, on_change="keep") as phase,
             Client(models, ledger.Ledger(phase, limits or CostLimits())) as client,
@@ -246,8 +245,8 @@ def test_long_records_are_cut(server: ModelServer) -> None:
     for one in long["variants"]:
         one["fields"]["description"] = "é" * 50_000
     models = ModelsSettings(max_input_chars=1_000)
-    asked = synthesis.question(long, models)
-    assert not isinstance(asked, str)
-    assert 1_000 < len(asked.text) < 2_000
-    assert "[…]" in asked.text
-    assert synthesis.question(entry(books=9), models) == "too-long: 9 records do not fit into 1000 characters"
+    shown = synthesis.material(long, models)
+    assert 1_000 < len(shown.text) < 2_000
+    assert "[…]" in shown.text
+    reason = synthesis.material(entry(books=9), models).reason
+    assert reason == "too-long: 9 records do not fit into 1000 characters"

@@ -109,6 +109,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 def test_texts_by_the_model(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
     """What several records say is written by the model, with the sources of each step; the rest stays the books' own."""
     output = tmp_path / "out"
+    before = run(server, books, output, "--dry-run").report["models"]
+    assert (before["requests"], before["paid_usd"]) == (None, "0")
     done = run(server, books, output, parallel_calls=4)
     assert done.code == 0, done.err
     assert len(server.received) == len(SHARED)
@@ -121,6 +123,9 @@ def test_texts_by_the_model(server: ModelServer, books: Path, tmp_path: Path, pl
     assert done.report["models"]["by_model"] == len(SHARED)
     assert done.report["models"]["usd"] == owed(server)
     assert standing(output) == plain
+    planned = run(server, books, output, "--dry-run", max_corrections=0).report["models"]
+    assert planned["requests"] == len(SHARED) == len(server.received)
+    assert Decimal(planned["usd"]) > server.bill
 
 
 def test_asked_once_and_for_all(server: ModelServer, books: Path, tmp_path: Path) -> None:

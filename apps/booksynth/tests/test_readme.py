@@ -17,7 +17,7 @@ def test_every_exit_code_is_documented() -> None:
     in_readme = set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
     in_help = set(re.findall(r"^ +(\d+) +\w", booksynth("phase-3", "--help").out, re.MULTILINE))
     assert in_readme == in_help
-    codes = {cli.DONE, cli.PROBLEMS, cli.USAGE, cli.MEDIUM, cli.BUSY, cli.PIPE, 130, 143}
+    codes = {cli.DONE, cli.PROBLEMS, cli.USAGE, cli.BUDGET, cli.MEDIUM, cli.BUSY, cli.PIPE, 130, 143}
     assert in_readme == {str(code) for code in codes}
 
 

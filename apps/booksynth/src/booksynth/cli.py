@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 # What a command does is imported where it runs: help and completion are to come at once.
-from booksynth.exits import BUSY, DONE, MEDIUM, PIPE, PROBLEMS, USAGE
+from booksynth.exits import BUDGET, BUSY, DONE, MEDIUM, PIPE, PROBLEMS, USAGE
 
-__all__ = ["BUSY", "DONE", "MEDIUM", "PIPE", "PROBLEMS", "USAGE", "app", "main"]
+__all__ = ["BUDGET", "BUSY", "DONE", "MEDIUM", "PIPE", "PROBLEMS", "USAGE", "app", "main"]
 
 _EXIT_CODES = """
 \b
@@ -17,6 +17,7 @@ Exit codes:
   0    done
   1    there are problems, and --strict was given
   2    the command line or a setting is wrong, or there is nothing to read
+  4    a limit of what language models may cost is reached; allow more and run the same command again
   74   the disk is full or failed; put it right and run the same command again
   75   another process works on this run; try again later
   130  stopped by Ctrl-C

@@ -22,6 +22,8 @@ from milepost.errors import ForeignRun, StoreUnavailable
 if TYPE_CHECKING:
     from booksynth.settings import Settings
 
+log = logging.getLogger(__name__)
+
 SWITCH = "MILEPOST_DISABLE"
 STORE = "checkpoints.store"
 KEPT = "what is finished is kept. To go on:"
@@ -40,6 +42,7 @@ def phase_3(
     store: str | None = None,
 ) -> Report:
     """Run phase 3 by itself and return what it did; every other way out is an exit code."""
+    from booksynth import synthesis
     from booksynth.phase_3 import run
 
     terminal = Terminal(sys.stderr if as_json else None)
@@ -51,6 +54,8 @@ def phase_3(
             _explained(request.output_dir, request.settings, "phase-3", "run"),
             _logging(request.settings, request.output_dir, terminal, to_file=not dry_run),
         ):
+            if synthesis.is_wanted(request.settings.models):
+                log.warning("models.model is set; phase 3 by itself asks no model, `booksynth run` does")
             report = run(request, terminal, interrupts)
             terminal.finish(report)
             if as_json:
@@ -146,7 +151,7 @@ def run(
             _switched_off(off=not chosen.checkpoints.enabled),
             _logging(chosen, folder, terminal, to_file=not dry_run),
         ):
-            document = _plan(params, limits, terminal) if dry_run else _run(params, limits, chosen, terminal)
+            document = _plan(params, limits, chosen, terminal) if dry_run else _run(params, limits, chosen, terminal)
         if as_json:
             _print_bytes((json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
 
@@ -212,10 +217,13 @@ def _run(params: Mapping[str, str], limits: dict[str, Any], chosen: Settings, te
     return document
 
 
-def _plan(params: Mapping[str, str], limits: dict[str, Any], terminal: Terminal) -> dict[str, Any]:
+def _plan(params: Mapping[str, str], limits: dict[str, Any], chosen: Settings, terminal: Terminal) -> dict[str, Any]:
+    from booksynth.models.forecast import forecast
     from booksynth.outcome import plan_document, tell_plan
     from booksynth.phases import workflow
+    from booksynth.request import CONSOLIDATED
 
-    document = plan_document(workflow.plan(params=params, **limits))
+    models = forecast(chosen, _output_of(chosen) / CONSOLIDATED)
+    document = plan_document(workflow.plan(params=params, **limits), models)
     tell_plan(document, terminal)
     return document

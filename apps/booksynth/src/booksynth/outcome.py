@@ -93,8 +93,8 @@ def _tell_models(models: Mapping[str, Any] | None, terminal: Terminal) -> None:
         terminal.print(f"  {count(times, 'text')} of the books' own: {printable(reason)}", "yellow")
 
 
-def plan_document(plan: Planned) -> dict[str, Any]:
-    """Return what a run would do, as JSON data."""
+def plan_document(plan: Planned, models: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a run would do, as JSON data; *models* is what language models could cost."""
     return {
         "format": PLAN_FORMAT,
         "format_version": FORMAT_VERSION,
@@ -108,6 +108,7 @@ def plan_document(plan: Planned) -> dict[str, Any]:
             }
             for one in plan.phases
         ],
+        "models": models,
     }
 
 
@@ -119,6 +120,16 @@ _ACTIONS = {
     "start": "begins",
     "stop": "would stop",
 }
+
+
+def _forecast(models: Mapping[str, Any]) -> str:
+    limits = [f"{name}: ${value}" for name, value in models["limits"].items() if value is not None]
+    allowed = f"Limits: {', '.join(limits) or 'none'}; paid so far: ${models['paid_usd']}."
+    if models["requests"] is None:
+        return f"The model's texts: how many is not known before there is a list. {allowed}"
+    requests = count(models["requests"], "request")
+    at_most = f"at most {requests} and ${models['usd']}, answers that are kept not taken off"
+    return f"The model's texts, for the list that stands: {at_most}. {allowed}"
 
 
 def tell_plan(document: Mapping[str, Any], terminal: Terminal) -> None:
@@ -133,4 +144,6 @@ def tell_plan(document: Mapping[str, Any], terminal: Terminal) -> None:
                 terminal.print(f"  {printable(reason)}")
             if len(one["reasons"]) > REASONS_SHOWN:
                 terminal.print(f"  and {len(one['reasons']) - REASONS_SHOWN:,} more")
+    if document["models"] is not None:
+        terminal.print(_forecast(document["models"]))
     terminal.print("A dry run: nothing was written.")

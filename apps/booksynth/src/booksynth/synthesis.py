@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,9 +114,10 @@ def _id(entry: Entry) -> str:
 
 
 def _version(settings: ModelsSettings, entry: Entry) -> str:
-    asked = question(entry, settings)
-    words = asked if isinstance(asked, str) else [asked.instructions, asked.text]
-    return texts.digest([settings.parts_of_results(), words])
+    from booksynth.models.prompts import SYNTHESIS
+
+    shown = material(entry, settings)
+    return texts.digest([parts_of_results(settings), SYNTHESIS, shown.text, shown.reason])
 
 
 class _Writer:
@@ -137,11 +139,11 @@ class _Writer:
 
         if self.hopeless is not None:
             raise self.hopeless
-        asked = question(entry, self._settings)
-        if isinstance(asked, str):
-            return {"reason": asked}
+        shown = material(entry, self._settings)
+        if shown.reason is not None:
+            return {"reason": shown.reason}
         try:
-            answer = self._client.ask(asked)
+            answer = self._client.ask(question(shown))
         except NotAllowedError as error:
             self.hopeless = error
             raise
@@ -152,24 +154,40 @@ class _Writer:
         return {"reason": None, **answer.model_dump()}
 
 
-def question(entry: Entry, settings: ModelsSettings) -> Question[Text] | str:
-    """Return what a model is asked for *entry*, or why it cannot be asked."""
-    from booksynth.models.client import Question
-    from booksynth.models.prompts import SYNTHESIS
+@dataclass(frozen=True)
+class Material:
+    """What a model is shown of an entry: the *text*, and the *ids* in it; or the *reason* why it is asked nothing."""
 
-    share = settings.max_input_chars // len(entry["variants"])
+    text: str = ""
+    ids: frozenset[str] = frozenset()
+    reason: str | None = None
+
+
+def material(entry: Entry, settings: ModelsSettings) -> Material:
+    """Return what a model is shown of *entry*: nothing, if it is of one record, or of more than a request can hold."""
+    variants = entry["variants"]
+    share = settings.max_input_chars // len(variants)
+    if len(variants) == 1:
+        return Material()
     if share < MIN_RECORD_CHARS:
-        return f"too-long: {len(entry['variants'])} records do not fit into {settings.max_input_chars} characters"
+        return Material(
+            reason=f"too-long: {len(variants)} records do not fit into {settings.max_input_chars} characters"
+        )
     books = {one["variant"]: one["book"] for one in reversed(entry["sources"])}
     ids = short_ids(entry)
     records = [
-        {"id": short, "book": books[digest], **_fields(fields, share)}
-        for short, (digest, fields) in zip(
-            ids, ((one["digest"], one["fields"]) for one in entry["variants"]), strict=True
-        )
+        {"id": short, "book": books[one["digest"]], **_fields(one["fields"], share)}
+        for short, one in zip(ids, variants, strict=True)
     ]
-    text = json.dumps({"records": records}, ensure_ascii=False, indent=1)
-    return Question("phase_3", SYNTHESIS, text, Text, partial(_check, frozenset(ids)))
+    return Material(json.dumps({"records": records}, ensure_ascii=False, indent=1), frozenset(ids))
+
+
+def question(shown: Material) -> Question[Text]:
+    """Return what a model is asked."""
+    from booksynth.models.client import Question
+    from booksynth.models.prompts import SYNTHESIS
+
+    return Question("phase_3", SYNTHESIS, shown.text, Text, partial(_check, shown.ids))
 
 
 def short_ids(entry: Entry) -> dict[str, str]:

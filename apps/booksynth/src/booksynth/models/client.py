@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -24,12 +23,20 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from booksynth.models.errors import EmptyError, FailedError, NotAllowedError, RefusedError, UnusableError
+from booksynth.models.errors import (
+    EmptyError,
+    FailedError,
+    NotAllowedError,
+    OverLimitError,
+    RefusedError,
+    UnusableError,
+)
 from booksynth.models.ledger import Ledger, Reply
 from booksynth.models.prices import Prices
 from booksynth.models.providers import connected
 from booksynth.models.transport import KEY_HEADER, MeteredClient
 from booksynth.texts import digest
+from milepost import BudgetReached
 
 if TYPE_CHECKING:
     from booksynth.models.settings import ModelsSettings
@@ -70,9 +77,7 @@ class Client:
         self._settings = settings
         self._ledger = ledger
         self._key = _key(settings)
-        self._prices = Prices(
-            settings.input_usd_per_million or Decimal(0), settings.output_usd_per_million or Decimal(0)
-        )
+        self._prices = Prices.by(settings)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
 
@@ -120,6 +125,8 @@ class Client:
         try:
             # A loop of this thread's own, in which requests are waited for one by one.
             return asyncio.run(agent.run(question.text, model_settings=self._model_settings())).output  # type: ignore[no-any-return]
+        except OverLimitError as error:
+            raise BudgetReached(str(error), limit=error.limit) from None
         except ContentFilterError as error:
             raise RefusedError(self._clean(error)) from None
         except UnexpectedModelBehavior as error:
@@ -127,14 +134,6 @@ class Client:
                 reason = "the model answered without a word"
                 raise EmptyError(reason) from None
             raise UnusableError(self._clean(_cause(error))) from None
-
-    def price_at_most(self, question: Question[Any]) -> Decimal:
-        """Return the most that *question* can cost with all corrections, in US dollars."""
-        size = _bytes([question.instructions, question.text, question.output.model_json_schema()])
-        tokens = self._settings.max_output_tokens
-        # Each correction sends the answers before it and what is wrong with them.
-        tries = range(self._settings.max_corrections + 1)
-        return sum((self._prices.at_most(size + n * _REPEATED * tokens, tokens) for n in tries), Decimal(0))
 
     # --- one request
 
@@ -203,10 +202,6 @@ class Client:
         """Return what an error says, without the key, which a server may have repeated."""
         text = str(error) or type(error).__name__
         return text.replace(self._key, "(key)") if self._key else text
-
-
-# Bytes of request that a token of output can become when it is sent back: as it is, and as a complaint about it.
-_REPEATED = 16
 
 
 class _Recorded(WrapperModel):

@@ -55,3 +55,16 @@ class NotAllowedError(InvalidArgument):
     """The provider knows neither the key nor the model, or no key is set: no call can succeed."""
 
     unanswered = 0
+
+
+class OverLimitError(Exception):
+    """A request could exceed a limit, and was not sent. `limit` names the setting.
+
+    An exception and no exit, as `milepost.BudgetReached` is one: it has to come through an event loop, and Milepost
+    records a call that it ends as failed, not as ambiguous.
+    """
+
+    def __init__(self, message: str, limit: str) -> None:
+        """Hold both."""
+        super().__init__(message)
+        self.limit = limit

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from booksynth.models.errors import FailedError, NotAllowedError
-from milepost import BudgetReached
+from booksynth.models.errors import FailedError, NotAllowedError, OverLimitError
 
 if TYPE_CHECKING:
     import milepost
@@ -35,14 +34,6 @@ class Reply:
 
 Send = Callable[[str], Reply]
 """Makes the call with the idempotency key that it is given. Raises `FailedError` or `NotAllowedError`."""
-
-
-class _OverLimitError(Exception):
-    """A call was not sent, because it could exceed a limit. Milepost records it as a failure, not as ambiguous."""
-
-    def __init__(self, stop: BudgetReached) -> None:
-        super().__init__(stop.message)
-        self.stop = stop
 
 
 def _perform(question: str, send: Callable[[str], dict[str, Any]], *, call_id: str) -> dict[str, Any]:
@@ -77,7 +68,7 @@ class Ledger:
 
         Raises:
             FailedError: It failed; asked again, it has the same idempotency key.
-            BudgetReached: It could exceed a limit; it was not sent.
+            OverLimitError: It could exceed a limit; it was not sent.
         """
 
         def perform(call_id: str) -> dict[str, Any]:
@@ -93,10 +84,7 @@ class Ledger:
         with self._mutex:
             turn = self._asking[question]
         with turn:  # two books may hold one chapter: the second waits for the first one's answer
-            try:
-                answer = self._phase.call(question, _perform, question, perform, cost_usd=float(at_most))
-            except _OverLimitError as error:
-                raise error.stop from None
+            answer = self._phase.call(question, _perform, question, perform, cost_usd=float(at_most))
             self._settle(phase, question, Decimal(answer["usd"]), Decimal(answer["unsure"]))
         return answer["response"]
 
@@ -108,7 +96,7 @@ class Ledger:
                 ("cost_limits.total_usd", self._total, sum(spent.values(), _NOTHING)),
             ):
                 if limit is not None and used + at_most > limit:
-                    raise _OverLimitError(_stop(name, limit, used, at_most))
+                    raise OverLimitError(*_stop(name, limit, used, at_most))
             before = self._calls.get(question, {})
             # What an earlier attempt set aside and never settled was sent, and may have been billed.
             unsure = Decimal(before.get("unsure", 0)) + Decimal(before.get("aside", 0))
@@ -128,12 +116,12 @@ class Ledger:
             self._phase.save()
 
 
-def _stop(name: str, limit: Decimal, used: Decimal, at_most: Decimal) -> BudgetReached:
-    return BudgetReached(
+def _stop(name: str, limit: Decimal, used: Decimal, at_most: Decimal) -> tuple[str, str]:
+    message = (
         f"a call to the model can cost ${at_most:.4f}, and ${used:.4f} of {name}={limit} are spent or set aside, so it "
-        "was not made. Everything recorded is safe; allow more and run the same command again to go on.",
-        limit=name,
+        "was not made. Everything recorded is safe; allow more and run the same command again to go on."
     )
+    return message, name
 
 
 def spent_by_phase(calls: Mapping[str, Mapping[str, str]]) -> dict[str, Decimal]:
