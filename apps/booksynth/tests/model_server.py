@@ -64,10 +64,16 @@ class ModelServer:
         return sum({one.key: one.usd for one in self.received if one.usd}.values(), Decimal(0))
 
 
+def asked(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what the first message of the user holds, whichever interface it came by."""
+    said = next(one["content"] for one in body["messages"] if one["role"] == "user")
+    found: dict[str, Any] = json.loads(said if isinstance(said, str) else said[0]["text"])
+    return found
+
+
 def synthesis_of(body: dict[str, Any]) -> dict[str, Any]:
     """Answer a question of phase 3 by the records in it."""
-    (asked,) = (one["content"] for one in body["messages"] if one["role"] == "user" and one["content"].startswith("{"))
-    records = json.loads(asked)["records"]
+    records = asked(body)["records"]
     return {
         "title": f"Written: {records[0]['title']}",
         "description": " / ".join(one.get("description", "") for one in records) or "Nothing said.",
@@ -95,6 +101,14 @@ def completion(arguments: str | None, *, usage: tuple[int, int], **message: Any)
     }
 
 
+def message(arguments: str, *, usage: tuple[int, int]) -> dict[str, Any]:
+    """Return an answer by Anthropic's interface that calls the tool with *arguments*."""
+    call = {"type": "tool_use", "id": "call-1", "name": "final_result", "input": json.loads(arguments)}
+    counted = {"input_tokens": usage[0], "output_tokens": usage[1]}
+    said = {"id": "message-1", "type": "message", "role": "assistant", "model": "loop-1", "content": [call]}
+    return {**said, "stop_reason": "tool_use", "stop_sequence": None, "usage": counted}
+
+
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
@@ -109,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
         server = self.known
         with server.mutex:
             word = server.script.pop(0) if server.script else "ok"
-            authorization = self.headers.get("Authorization", "")
+            authorization = self.headers.get("Authorization") or self.headers.get("X-Api-Key") or ""
             one = Received(self.headers.get("Idempotency-Key", ""), body, authorization, word, time.monotonic())
             server.received.append(one)
             server.paths.append(self.path)
@@ -179,6 +193,8 @@ class Handler(BaseHTTPRequestHandler):
     def _completion(self, one: Received) -> dict[str, Any]:
         answer = (self.known.answer or synthesis_of)(one.body)
         usage = self._usage(one)
+        if self.path.endswith("/messages"):
+            return message(json.dumps(answer), usage=usage)
         if one.word == "bad-json":
             return completion('{"title": "half a', usage=usage)
         if one.word == "wrong-schema":

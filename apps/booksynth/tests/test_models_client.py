@@ -108,12 +108,13 @@ def test_asked_once(ask: Asking, server: ModelServer) -> None:
 def test_tried_again(ask: Asking, server: ModelServer, word: str) -> None:
     """A try that failed is made again with the same idempotency key, not before Retry-After, and paid for once."""
     server.script = [word]
+    server.retry_after = "1.5"  # three times the client's own pause
     assert ask(timeout_seconds=0.6).title == "Written: Cache 0"
     assert [one.word for one in server.received] == [word, "ok"]
     assert len(set(server.keys)) == 1
     assert server.keys[0]
     if word == "429":
-        assert server.received[1].at - server.received[0].at >= 0.2
+        assert server.received[1].at - server.received[0].at >= 1
     assert ask.bill["usd"] == f"{server.bill.normalize():f}"
     assert (ask.bill["unsure_usd"] == "0") == (word in {"429", "500"})
 
@@ -214,14 +215,6 @@ def test_limits(ask: Asking, server: ModelServer) -> None:
     assert len(server.received) == sent
     assert ask(names[sent]).title == f"Written: {names[sent]} 0"
     assert ask.bill["unsure_usd"] == "0"
-
-
-def test_no_faster_than_allowed(ask: Asking, server: ModelServer) -> None:
-    """Tries are spread over the minute, further tries included."""
-    server.script = ["500", "500"]
-    ask(requests_per_minute=120)
-    first, *_, last = (one.at for one in server.received)
-    assert last - first >= 0.9
 
 
 @pytest.mark.parametrize("mode", ["json_schema", "prompted"])

@@ -95,6 +95,8 @@ def echo(path: Sequence[str | int], value: object) -> str:
     """Return `` (got VALUE)`` for a short value of a setting that is no secret, else nothing."""
     if is_secret(path) or not isinstance(value, str | int | float | None):
         return ""
+    if isinstance(value, str) and "://" in value:  # an address may hold a password, whatever the setting is called
+        return ""
     text = repr(value)
     return f" (got {text})" if len(text) <= _ECHO_MAX_CHARS else ""
 

@@ -198,6 +198,7 @@ def test_secrets_are_not_echoed(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "k9z" not in refusal(file, "level: A\n")
     assert "k9z" not in refusal(file, "server:\n  api_key: 'k9z\n")
     assert "k9z" not in refusal(file, "server:\n  api_key: k9z\x00\n")
+    assert "k9z" not in refusal(file, "level: http://me:k9z@host\n")
 
 
 def test_alias_bomb(file: Path) -> None:
