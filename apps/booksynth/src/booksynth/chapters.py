@@ -48,7 +48,7 @@ def from_markdown(text: str) -> Book:
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").enable("table").parse(_FRONT_MATTER.sub("", text, count=1))
-    return _gathered(_markdown_parts(tokens))
+    return gathered(_markdown_parts(tokens))
 
 
 def from_text(text: str) -> Book:
@@ -58,10 +58,10 @@ def from_text(text: str) -> Book:
     capitals, or the first of the text, and does not end like a sentence. What is set in by at least three columns
     more than most lines is code.
     """
-    return _gathered(_text_parts(text))
+    return gathered(_text_parts(text))
 
 
-def _gathered(parts: Iterator[tuple[int, str]]) -> Book:
+def gathered(parts: Iterator[tuple[int, str]]) -> Book:
     """Put headings (level 1 and up) and paragraphs (level 0) together."""
     title = ""
     headings: dict[int, str] = {}

@@ -1,0 +1,183 @@
+"""HTML and XHTML: the bytes to a tree, the tree to headings and paragraphs. No entity is expanded, nothing fetched."""
+
+from __future__ import annotations
+
+import codecs
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from booksynth.json_reader import FileError
+
+_CHARSET = re.compile(rb"""<(?:meta\b[^>]*\bcharset|\?xml\b[^>]*\bencoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
+_XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_HEAD_BYTES = 2048
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+# What is no running text: code, what moves about the page, what a machine reads.
+_SKIPPED = frozenset("head script style template noscript pre nav textarea select button svg iframe object audio video".split())
+# Those of them that end a paragraph.
+_BREAKS = frozenset("head pre nav textarea iframe object audio video noscript".split())
+_SKIPPED_CLASSES = frozenset("headerlink sphinxsidebar related navheader navfooter toc toctree-wrapper breadcrumbs".split())
+_SKIPPED_ROLES = frozenset("navigation search banner contentinfo doc-toc".split())
+_CELLS = frozenset("td th".split())
+_BLOCKS = _CELLS | frozenset(
+    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form"
+    " header hr li main ol p section summary table tbody tfoot thead tr ul html".split()
+)
+_HEADINGS = {f"h{n}": n for n in range(1, 7)}
+_CLOSED = re.compile(r"[.!?:…][\"'”’)\]]*\Z")
+_MARK = re.compile(r"[\s\d*†‡\[\](),]*\Z")
+
+
+def text_of(data: bytes) -> str:
+    """Return the text of a page: by its byte order mark, by what it declares, or as UTF-8.
+
+    Raises:
+        FileError: It is empty, binary, or not in the encoding that it declares.
+    """
+    declared = _CHARSET.search(data[:_HEAD_BYTES])
+    marked = next((name for mark, name in _BOMS if data.startswith(mark)), None)
+    name = marked or (declared[1].decode("ascii") if declared else "utf-8")
+    try:
+        text = data.decode(name)
+    except LookupError:
+        raise FileError("bad-encoding", f"it declares an encoding that nobody knows: {name!a}") from None
+    except UnicodeError as error:
+        at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
+        if not declared and not marked and _CONTROL.search(data.decode("latin-1")):
+            raise FileError("not-text", f"not text: it is binary{at}") from None
+        raise FileError("bad-encoding", f"not {name}{at}, which is its encoding by what it says or by default") from None
+    control = _CONTROL.search(text)
+    if control:
+        raise FileError("not-text", f"not text: a control character stands at character {control.start()}")
+    if not text.strip():
+        raise FileError("empty-file", "the file is empty")
+    return text
+
+
+def page(data: bytes) -> Any:
+    """Return the root of a page of HTML or XHTML, whatever its faults.
+
+    Raises:
+        FileError: It is no text, or no markup.
+    """
+    text = text_of(data)
+    if text.lstrip().startswith("<?xml"):
+        root = _xml(text)
+        # What begins like XML and is broken is read as a browser would.
+        if root is not None and len(root):
+            return root
+    options = {"remove_comments": True, "remove_pis": True, "no_network": True, "huge_tree": False}
+    if not re.search(r"<[a-zA-Z!]", text):
+        raise FileError("not-html", "no HTML: not one element in it")
+    try:
+        return etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", **options))
+    except etree.XMLSyntaxError as error:
+        raise FileError("not-html", f"no HTML: {error.msg}") from None
+
+
+def xml(data: bytes) -> Any:
+    """Return the root of an XML document, None where nothing of it can be read. Entities of HTML are known.
+
+    Raises:
+        FileError: It is no text, or declares entities of its own: those can grow without bound, or name files.
+    """
+    return _xml(text_of(data))
+
+
+def _xml(text: str) -> Any:
+    if "<!ENTITY" in text:
+        raise FileError("own-entities", "it declares entities of its own, and they are never expanded")
+    text = _ENTITY.sub(_named, re.sub(r"\A\s*<\?xml[^>]*\?>", "", text))
+    parser = etree.XMLParser(
+        recover=True,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        return etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError:
+        return None
+
+
+def _named(entity: re.Match[str]) -> str:
+    return entity[0] if entity[1] in _XML_ENTITIES else html.entities.html5.get(f"{entity[1]};", entity[0])
+
+
+def local(element: Any) -> str:
+    """Return the name of an element without its namespace; empty for an entity and the like."""
+    return element.tag.rpartition("}")[2].lower() if isinstance(element.tag, str) else ""
+
+
+def title(root: Any) -> str:
+    """Return what the head of a page says that it is called."""
+    found = next((one for one in root.iter() if local(one) == "title"), None)
+    return "" if found is None else " ".join("".join(found.itertext()).split())
+
+
+def main_parts(root: Any) -> list[Any]:
+    """Return the elements that a page says hold its text; the page itself where it says nothing."""
+    found: list[Any] = []
+    for element in root.iter():
+        is_main = local(element) == "main" or (local(element) and element.get("role") == "main")
+        if is_main and not any(above in found for above in element.iterancestors()):
+            found.append(element)
+    return found or [root]
+
+
+def parts(root: Any) -> Iterator[tuple[int, str]]:
+    """Yield headings (level 1 to 6) and paragraphs (level 0) of a page, in order.
+
+    A list item is a paragraph, and so is a cell of a table that ends like a sentence.
+    """
+    for element in main_parts(root):
+        yield from _walked(element)
+
+
+def _walked(root: Any) -> Iterator[tuple[int, str]]:
+    run: list[str] = []
+    blocks = [""]
+    walker = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walker:
+        name = local(element)
+        is_block = name in _BLOCKS or name in _HEADINGS
+        if is_block or name in _BREAKS:
+            yield from _flushed(run, blocks[-1])
+        if event == "start":
+            if _is_skipped(element, name):
+                walker.skip_subtree()
+                continue
+            blocks += [name] if is_block else []
+            run.append(" " if name in {"br", "img"} else element.text or "")
+        else:
+            if is_block and not _is_skipped(element, name):
+                blocks.pop()
+            if element is not root:
+                run.append(element.tail or "")
+    yield from _flushed(run, blocks[-1])
+
+
+def _flushed(run: list[str], block: str) -> Iterator[tuple[int, str]]:
+    text = " ".join("".join(run).split())
+    run.clear()
+    if text and (block not in _CELLS or _CLOSED.search(text)):
+        yield _HEADINGS.get(block, 0), text
+
+
+def _is_skipped(element: Any, name: str) -> bool:
+    if not name or name in _SKIPPED or element.get("role") in _SKIPPED_ROLES:
+        return True
+    if not _SKIPPED_CLASSES.isdisjoint((element.get("class") or "").split()):
+        return True
+    # The mark of a footnote would stand between the end of its sentence and the next.
+    return name == "sup" and bool(_MARK.match("".join(element.itertext())))
