@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urldefrag
 
-from booksynth.chapters import SEPARATOR, Book, Paragraph, gathered
+from booksynth.chapters import SEPARATOR, Book, Paragraph, gathered, path
 from booksynth.json_reader import FileError
 from booksynth.reading import markup
 from booksynth.reading.archive import Archive, TooLargeError, resolved
@@ -86,10 +86,10 @@ def _refuse_protected(archive: Archive) -> None:
 def _package(archive: Archive) -> Package:
     if _CONTAINER not in archive:
         raise FileError("not-epub", f"no EPUB: {_CONTAINER} is missing")
-    path = next((element.get("full-path") for element in _elements(archive, _CONTAINER, "rootfile")), None)
-    inside = None if path is None else resolved("", path)
+    named = next((element.get("full-path") for element in _elements(archive, _CONTAINER, "rootfile")), None)
+    inside = None if named is None else resolved("", named)
     if inside is None or inside not in archive:
-        raise FileError("not-epub", f"no EPUB: its package document {path or ''!a} is not there")
+        raise FileError("not-epub", f"no EPUB: its package document {named or ''!a} is not there")
     package = Package(inside)
     root = markup.xml(archive.read(inside))
     elements = [] if root is None else list(root.iter())
@@ -101,9 +101,9 @@ def _package(archive: Archive) -> Package:
         if item is not None:
             package.spine.append((_href(item.get("href")), item.get("media-type", "")))
     spine: Any = next((one for one in elements if markup.local(one) == "spine"), None)
-    named = [one for one in items.values() if "nav" in (one.get("properties") or "").split()]
-    named += [items[toc] for toc in [None if spine is None else spine.get("toc")] if toc in items]
-    package.contents = _href(named[0].get("href")) if named else None
+    contents = [one for one in items.values() if "nav" in (one.get("properties") or "").split()]
+    contents += [items[toc] for toc in [None if spine is None else spine.get("toc")] if toc in items]
+    package.contents = _href(contents[0].get("href")) if contents else None
     if not package.spine:
         raise FileError("not-epub", "no EPUB: its package document names no part to read")
     return package
@@ -120,19 +120,19 @@ def _href(reference: str) -> str:
 
 def _contents(archive: Archive, package: Package, notes: list[Note]) -> dict[str, list[str]]:
     """Return the titles that lead to each part, by the table of contents; a broken one is noted."""
-    path = None if package.contents is None else resolved(package.path, package.contents)
-    if path is None:
+    source = None if package.contents is None else resolved(package.path, package.contents)
+    if source is None:
         return {}
     try:
-        root = markup.xml(archive.read(path))
+        root = markup.xml(archive.read(source))
     except TooLargeError:
         raise
     except FileError as error:
-        notes.append(Note(path, error.code, f"the table of contents: {error.reason}"))
+        notes.append(Note(source, error.code, f"the table of contents: {error.reason}"))
         return {}
     found: dict[str, list[str]] = {}
     for reference, titles in () if root is None else _entries(root):
-        part = resolved(path, reference)
+        part = resolved(source, reference)
         if part is not None:
             found.setdefault(part, titles)
     return found
@@ -171,6 +171,5 @@ def _part(archive: Archive, part: str, kind: str, above: list[str]) -> list[Para
     if kind and kind not in _PAGES:
         raise FileError("not-a-page", f"the book names it as a part to read, and it is {kind}")
     book = gathered(markup.parts(markup.page(data)))
-    # The first heading of a part mostly is its title in the table of contents.
-    inner = [book.title] if book.title and book.title.casefold() not in {one.casefold() for one in above} else []
-    return [Paragraph(SEPARATOR.join([*above, *inner, *filter(None, [one.chapter])]), one.text) for one in book.paragraphs]
+    # The first heading of a part mostly is its title in the table of contents, and counts once.
+    return [Paragraph(path([*above, book.title, *one.chapter.split(SEPARATOR)]), one.text) for one in book.paragraphs]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import html
 import re
 from collections.abc import Iterator
+from html.entities import html5
 from typing import Any
 
 from lxml import etree
@@ -19,16 +19,20 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 _HEAD_BYTES = 2048
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
-# What is no running text: code, what moves about the page, what a machine reads.
-_SKIPPED = frozenset("head script style template noscript pre nav textarea select button svg iframe object audio video".split())
-# Those of them that end a paragraph.
-_BREAKS = frozenset("head pre nav textarea iframe object audio video noscript".split())
-_SKIPPED_CLASSES = frozenset("headerlink sphinxsidebar related navheader navfooter toc toctree-wrapper breadcrumbs".split())
-_SKIPPED_ROLES = frozenset("navigation search banner contentinfo doc-toc".split())
-_CELLS = frozenset("td th".split())
-_BLOCKS = _CELLS | frozenset(
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What is no running text: code, what moves about the page, what a machine reads. The first of them end a paragraph.
+_BREAKS = _names("head pre nav textarea iframe object audio video noscript")
+_SKIPPED = _BREAKS | _names("script style template select button svg")
+_SKIPPED_CLASSES = _names("headerlink sphinxsidebar related navheader navfooter docnav toc toctree-wrapper breadcrumbs")
+_SKIPPED_ROLES = _names("navigation search banner contentinfo doc-toc")
+_CELLS = _names("td th")
+_BLOCKS = _CELLS | _names(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form"
-    " header hr li main ol p section summary table tbody tfoot thead tr ul html".split()
+    " header hr html li main ol p section summary table tbody tfoot thead tr ul"
 )
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
 _CLOSED = re.compile(r"[.!?:…][\"'”’)\]]*\Z")
@@ -52,7 +56,9 @@ def text_of(data: bytes) -> str:
         at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
         if not declared and not marked and _CONTROL.search(data.decode("latin-1")):
             raise FileError("not-text", f"not text: it is binary{at}") from None
-        raise FileError("bad-encoding", f"not {name}{at}, which is its encoding by what it says or by default") from None
+        raise FileError(
+            "bad-encoding", f"not {name}{at}, which is its encoding by what it says or by default"
+        ) from None
     control = _CONTROL.search(text)
     if control:
         raise FileError("not-text", f"not text: a control character stands at character {control.start()}")
@@ -111,7 +117,7 @@ def _xml(text: str) -> Any:
 
 
 def _named(entity: re.Match[str]) -> str:
-    return entity[0] if entity[1] in _XML_ENTITIES else html.entities.html5.get(f"{entity[1]};", entity[0])
+    return entity[0] if entity[1] in _XML_ENTITIES else html5.get(f"{entity[1]};", entity[0])
 
 
 def local(element: Any) -> str:

@@ -1,30 +1,19 @@
-"""A folder of HTML pages as one book: packed into one file without a clock, read in the order of its links."""
+"""A folder of HTML pages as one book, read in the order of its links; `folders` has packed it into one file."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from booksynth.chapters import SEPARATOR, Book, Paragraph
+from booksynth.chapters import path as chapter_path
 from booksynth.json_reader import FileError
 from booksynth.reading import html, markup
 from booksynth.reading.archive import Archive, TooLargeError, resolved
 from booksynth.reading.kinds import Limits, Note, Reading
 
 FIRST = ("index.html", "index.htm", "index.xhtml")
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-
-
-def packed(pages: Mapping[str, bytes]) -> bytes:
-    """Return the pages (path below the folder to content) as one file: the same bytes for the same pages."""
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(pages):
-            archive.writestr(zipfile.ZipInfo(path, _LONG_AGO), pages[path])
-    return whole.getvalue()
 
 
 def read(data: bytes, limits: Limits) -> Reading:
@@ -55,7 +44,9 @@ def read(data: bytes, limits: Limits) -> Reading:
     order = ordered(links)
     title = books[order[0]].title
     paragraphs = [
-        Paragraph(SEPARATOR.join(filter(None, [books[path].title if path != order[0] else "", one.chapter])), one.text)
+        Paragraph(
+            chapter_path([books[path].title if path != order[0] else "", *one.chapter.split(SEPARATOR)]), one.text
+        )
         for path in order
         for one in books[path].paragraphs
     ]
