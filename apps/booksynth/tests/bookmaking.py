@@ -88,10 +88,11 @@ def epub(
         files["OPS/toc.ncx"] = f'<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>{ncx}</navMap></ncx>'
         listed.append('<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/>')
     order = "".join(f'<itemref idref="i{numbers[name]}"/>' for name in (spine or parts))
+    toc = ' toc="ncx"' if ncx else ""
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf" version="3.0">'
         f'<metadata><dc:title xmlns:dc="http://purl.org/dc/elements/1.1/">{title}</dc:title></metadata>'
-        f'<manifest>{"".join(listed)}</manifest><spine{" toc='ncx'" if ncx else ""}>{order}</spine></package>'
+        f"<manifest>{''.join(listed)}</manifest><spine{toc}>{order}</spine></package>"
     )
     return archive({"META-INF/container.xml": CONTAINER, "OPS/book.opf": package, **files, **(extra or {})})
 

@@ -161,7 +161,7 @@ def test_a_book_that_vanished_has_failed(tmp_path: Path) -> None:
     (found,) = shelf(tmp_path / "s", book__md="Never guess the format.")
     found.path.unlink()
     with pytest.raises(UnreadableError) as caught:
-        analyse(found, SETTINGS)
+        books.read(found, SETTINGS)
     assert caught.value.problem.code == "unreadable"
     assert books.version(found)[:2] == ["problem", "unreadable"]
 

@@ -157,14 +157,18 @@ def analyse(
         batch=analyser.chapters_per_batch,
     )
     for batch in batches:
+        findings: dict[str, Findings] = {}
         for key, chapter in batch:
             try:
-                findings = analyser.analyse(chapter)
+                findings[key] = analyser.analyse(chapter)
             except ChapterFailedError as error:
                 failed[key] = error
                 phase.fail(f"{error.code}: {error.reason}", key=key, name=loop)
-            else:
-                phase.record(findings.dump(), key=key, name=loop)
+        if len(findings) == len(batch):
+            phase.record([one.dump() for one in findings.values()])
+            continue
+        for key, one in findings.items():
+            phase.record(one.dump(), key=key, name=loop)
     results = {key: Findings.load(one) for key, one in phase.results(loop).items()}
     analysis = put_together(draft, analyser.method, results.values(), settings.max_sentence_chars)
     return analysis, _incomplete(found.name, failed, len(chapters))

@@ -106,6 +106,7 @@ def read(found: Found, settings: Phase2Settings) -> Draft | Analysis:
             return Analysis(content.data, [])
         kind = _kind(found)
         reading = _reading(kind, content.data, limits_of(settings))
+        problems = folders.others(found) if found.is_folder else []
     except UnreadableError as error:
         if error.problem.code in PASSING:
             raise
@@ -114,8 +115,8 @@ def read(found: Found, settings: Phase2Settings) -> Draft | Analysis:
         raise UnreadableError(Problem(found.name, "", error.code, error.reason)) from error
     except FileError as error:
         return Analysis(None, [Problem(found.name, "", error.code, error.reason)])
-    notes = [Problem(found.name, note.where, note.code, note.reason) for note in reading.notes]
-    return Draft(found.name, content.digest, reading.book.title or title_of(found.name), reading.book, notes)
+    problems = [Problem(found.name, note.where, note.code, note.reason) for note in reading.notes] + problems
+    return Draft(found.name, content.digest, reading.book.title or title_of(found.name), reading.book, problems)
 
 
 def limits_of(settings: Phase2Settings) -> Limits:

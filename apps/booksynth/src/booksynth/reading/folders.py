@@ -70,8 +70,23 @@ def _of(found: Found, page: Found) -> Problem:
     return Problem(found.name, page.name, page.problem.code, page.problem.reason)
 
 
+def others(found: Found) -> list[Problem]:
+    """Return a problem for each book of another kind in a folder of pages: it is not read there.
+
+    Raises:
+        UnreadableError: The folder cannot be listed.
+    """
+    reason = "a book in a folder of pages is not read; put it on the shelf itself"
+    kinds = {Kind.PDF, Kind.EPUB, Kind.MARKDOWN}
+    return [Problem(found.name, str(name), "not-read-here", reason) for name in _files(found, kinds)]
+
+
 def _pages(found: Found) -> list[Found]:
-    """Return the pages of a folder and of those below it; none whose name, or whose folder's, begins with a dot.
+    return [inputs.look(found.path, str(name), float("inf")) for name in _files(found, {Kind.HTML})]
+
+
+def _files(found: Found, kinds: set[Kind]) -> list[PurePath]:
+    """Return the files of such a kind in a folder and below it; none whose name, or whose folder's, begins with a dot.
 
     Links are not followed: they lead elsewhere, or to a page twice.
     """
@@ -83,6 +98,6 @@ def _pages(found: Found) -> list[Found]:
     for folder, folders, files in os.walk(found.path, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         below = Path(folder).relative_to(found.path)
-        pages = (name for name in files if kind_of(name) is Kind.HTML and not name.startswith("."))
+        pages = (name for name in files if kind_of(name) in kinds and not name.startswith("."))
         names += [below / name for name in pages if not (Path(folder) / name).is_symlink()]
-    return [inputs.look(found.path, str(name), float("inf")) for name in sorted(names)]
+    return sorted(names)

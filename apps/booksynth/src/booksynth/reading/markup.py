@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from html.entities import html5
 from typing import Any
 
@@ -17,6 +18,8 @@ _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]*);")
 _XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _HEAD_BYTES = 2048
+# Huge: a long text is read whole. What bounds memory and time is the process, and no entity is ever expanded.
+_OPTIONS = {"remove_comments": True, "remove_pis": True, "no_network": True, "huge_tree": True}
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -74,18 +77,18 @@ def page(data: bytes) -> Any:
         FileError: It is no text, or no markup.
     """
     text = text_of(data)
-    if text.lstrip().startswith("<?xml"):
-        root = _xml(text)
-        # What begins like XML and is broken is read as a browser would.
-        if root is not None and len(root):
+    head = text[:_HEAD_BYTES].lstrip()
+    if head.startswith("<?xml") or "http://www.w3.org/1999/xhtml" in head:
+        root, is_sound = _xml(text)
+        # What looks like XML and is broken is read as a browser would.
+        if root is not None and is_sound:
             return root
-    options = {"remove_comments": True, "remove_pis": True, "no_network": True, "huge_tree": False}
     if not re.search(r"<[a-zA-Z!]", text):
         raise FileError("not-html", "no HTML: not one element in it")
-    try:
-        return etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", **options))
-    except etree.XMLSyntaxError as error:
-        raise FileError("not-html", f"no HTML: {error.msg}") from None
+    root, _ = _parsed(text, etree.HTMLParser(encoding="utf-8", **_OPTIONS))
+    if root is None:
+        raise FileError("not-html", "no HTML: not one element in it")
+    return root
 
 
 def xml(data: bytes) -> Any:
@@ -94,26 +97,32 @@ def xml(data: bytes) -> Any:
     Raises:
         FileError: It is no text, or declares entities of its own: those can grow without bound, or name files.
     """
-    return _xml(text_of(data))
+    return _xml(text_of(data))[0]
 
 
-def _xml(text: str) -> Any:
+def _xml(text: str) -> tuple[Any, bool]:
     if "<!ENTITY" in text:
         raise FileError("own-entities", "it declares entities of its own, and they are never expanded")
     text = _ENTITY.sub(_named, re.sub(r"\A\s*<\?xml[^>]*\?>", "", text))
-    parser = etree.XMLParser(
-        recover=True,
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        return etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError:
-        return None
+    return _parsed(text, etree.XMLParser(recover=True, resolve_entities=False, load_dtd=False, **_OPTIONS))
+
+
+def _parsed(text: str, parser: Any) -> tuple[Any, bool]:
+    """Return the root, None where there is none, and whether nothing is wrong with it.
+
+    Raises:
+        FileError: It is nested too deeply; the rest would be missing.
+        MemoryError: There is no memory for all of it.
+    """
+    root = None
+    with suppress(etree.XMLSyntaxError):
+        root = etree.fromstring(text.encode(), parser)
+    errors = {error.type for error in parser.error_log}
+    if etree.ErrorTypes.ERR_NO_MEMORY in errors:
+        raise MemoryError
+    if etree.ErrorTypes.ERR_RESOURCE_LIMIT in errors:
+        raise FileError("too-deep", "its elements are nested too deeply")
+    return root, not errors
 
 
 def _named(entity: re.Match[str]) -> str:

@@ -190,7 +190,9 @@ def _edge(page: Sequence[Line]) -> set[int]:
 
 
 def _wording(line: Line) -> str:
-    """Return what stays the same in a running head from page to page."""
+    """Return what stays the same in a running head from page to page: in a sentence all of it, else all but numbers."""
+    if _CLOSED.search(line.text):
+        return line.text
     return re.sub(r"\W|\d|\b[ivxlc]+\b", "", line.text.casefold())
 
 
@@ -233,7 +235,7 @@ def _placed(marks: Sequence[Mark], page: Sequence[Line]) -> dict[int, list[Mark]
     for mark in marks:
         place = next((n for n in range(len(page)) if _title_lines(mark, page[n:])), None)
         if place is None and mark.top is not None:
-            place = next((n for n, line in enumerate(page) if line.top >= mark.top - line.size), len(page))
+            place = next((n for n, line in enumerate(page) if line.top >= mark.top - 0.3 * line.size), len(page))
         found.setdefault(place or 0, []).append(mark)
     return found
 
