@@ -177,3 +177,10 @@ def test_any_pages_are_read(pages: list[list[Line]], has_outline: bool) -> None:
     if any(one.text == "Never guess." for one in plain) and not has_outline:
         everything = " ".join([*texts(made), *(one.chapter for one in made.paragraphs), made.title])
         assert "Never guess." in everything or len({one.size for some in pages for one in some}) > 1
+
+
+def test_titles_with_and_without_numbers() -> None:
+    """A title of the outline is found on its page whatever number stands before it, and whatever it begins with."""
+    for shown in ("6.6.1 Do not abuse it", "Chapter 3. Do not abuse it", "Do not abuse it", "A.1 Do not abuse it"):
+        made = read(page(line(shown, size=14), "Text."), outline=(Mark("Do not abuse it", 0, 0, 0.0),))
+        assert [(one.chapter, one.text) for one in made.paragraphs] == [("Do not abuse it", "Text.")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from apps.booksynth.tests.bookmaking import LIMITS, pdf, picture, text
@@ -80,3 +82,14 @@ def test_some_scanned_pages() -> None:
     reading = reader.read(pdf(text("You must close every file."), picture), LIMITS)
     assert [(note.where, note.code) for note in reading.notes] == [("pages 2", "scanned-pages")]
     assert len(reading.book.paragraphs) == 1
+
+
+def test_marks_of_footnotes() -> None:
+    """A small raised number is the mark of a footnote and no text; a number of full size stays."""
+
+    def draw(canvas: Any) -> None:
+        text("You must close every file.", "Then wait for 20", "seconds or more.")(canvas)
+        canvas.setFont("Helvetica", 6)
+        canvas.drawString(50 + canvas.stringWidth("You must close every file.", "Helvetica", 11), 564, "12")
+
+    assert parts(reader.read(pdf(draw), LIMITS))[0][1] == "You must close every file. Then wait for 20 seconds or more."

@@ -17,6 +17,6 @@ def read(data: bytes) -> Reading:
 
 
 def book_of(root: object) -> Book:
-    """Return the paragraphs of a page below its headings; its title is its first heading of the first level."""
+    """Return the paragraphs of a page below its headings, and what the page is called."""
     book = gathered(markup.parts(root))
     return book if book.title else Book(markup.title(root), book.paragraphs)

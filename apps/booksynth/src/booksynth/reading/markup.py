@@ -30,7 +30,9 @@ def _names(text: str) -> frozenset[str]:
 # What is no running text: code, what moves about the page, what a machine reads. The first of them end a paragraph.
 _BREAKS = _names("head pre nav textarea iframe object audio video noscript")
 _SKIPPED = _BREAKS | _names("script style template select button svg")
-_SKIPPED_CLASSES = _names("headerlink sphinxsidebar related navheader navfooter docnav toc toctree-wrapper breadcrumbs")
+_SKIPPED_CLASSES = _names(
+    "headerlink link-target sphinxsidebar related navheader navfooter docnav toc toctree-wrapper breadcrumbs"
+)
 _SKIPPED_ROLES = _names("navigation search banner contentinfo doc-toc")
 _CELLS = _names("td th")
 _BLOCKS = _CELLS | _names(
@@ -135,9 +137,10 @@ def local(element: Any) -> str:
 
 
 def title(root: Any) -> str:
-    """Return what the head of a page says that it is called."""
+    """Return what a page is called: by its first heading of the first level, or else by its head."""
+    heading = next((text for level, text in parts(root) if level == 1), "")
     found = next((one for one in root.iter() if local(one) == "title"), None)
-    return "" if found is None else " ".join("".join(found.itertext()).split())
+    return heading or ("" if found is None else " ".join("".join(found.itertext()).split()))
 
 
 def main_parts(root: Any) -> list[Any]:

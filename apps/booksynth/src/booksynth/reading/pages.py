@@ -29,6 +29,9 @@ _CLOSED = re.compile(r"[.!?:;…][\"'”’)\]]*\Z")
 _LOWER = re.compile(r"[\"'“‘(\[]*[a-z]")
 _BROKEN_WORD = re.compile(r"([^\W\d_]+)(?:-|\u00ad)\Z")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_NUMBERED = re.compile(
+    r"\A(?:(?i:chapter|part|appendix|section)\s+(?:\d+|[A-Z]|[IVXLC]+)[.:]?\s+|(?:\d+|[A-Z]\.)(?:\.?\d+)*[.:]?\s+)"
+)
 _MARGIN_LINES = 2
 _REPEATED = 3
 _LARGER = 1.12
@@ -252,7 +255,4 @@ def _title_lines(mark: Mark, lines: Sequence[Line]) -> int:
 
 
 def _letters(text: str) -> str:
-    bare = re.sub(
-        r"\A(?:(?:chapter|part|appendix|section)\s+)?(?:[\dA-Z]{1,2}(?:\.\d+)*[.:]?\s+)?", "", text, flags=re.IGNORECASE
-    )
-    return re.sub(r"\W", "", bare.casefold())
+    return re.sub(r"\W", "", _NUMBERED.sub("", text).casefold())

@@ -21,6 +21,9 @@ _ERRORS = {
 _FIXED_PITCH = 1
 _FIXED_NAMES = re.compile(rb"mono|courier|consol|typewriter|menlo|cmtt|sftt|nimbusmon", re.IGNORECASE)
 _NO_TITLE = re.compile(r"untitled|microsoft word|\.(docx?|tex|dvi|indd|fm|qxd|ps|pdf|rtf|odt)\b", re.IGNORECASE)
+# What may be the mark of a footnote, and is one where it is smaller than its line.
+_RAISED = re.compile(r"(?:(?<=\A)|(?<=[^\W\d_]|[.,;:!?)”’\"']))\d{1,3}(?=\s|\Z)")
+_SMALLER = 0.85
 _IMAGE = 3
 # A page with less is a picture with a stamp on it, or a page number.
 _LEAST_CHARS = 12
@@ -124,32 +127,43 @@ def _lines(page: Any) -> Iterator[Line]:
     begin = 0
     for raw in text.split("\r\n"):
         units = len(raw.encode("utf-16-le", "surrogatepass")) // 2
-        line = " ".join(pages.cleaned(raw).split(" ")).strip()
-        if line:
-            yield _line(text_page, line, raw, begin, height)
+        if _plain(raw):
+            yield _line(text_page, raw, begin, height)
         begin += units + 2
     text_page.close()
 
 
-def _line(text_page: Any, line: str, raw: str, begin: int, height: float) -> Line:
-    from pypdfium2 import raw as pdfium
-
+def _line(text_page: Any, raw: str, begin: int, height: float) -> Line:
     inked = [place for place, mark in enumerate(raw) if mark.isprintable() and not mark.isspace()] or [0]
     samples = [inked[len(inked) * part // 4] for part in range(4)] + [inked[-1]]
-    indexes = [pdfium.FPDFText_GetCharIndexFromTextIndex(text_page.raw, begin + place) for place in samples]
-    indexes = [max(0, index) for index in indexes]
+    indexes = [_index(text_page, begin + place) for place in samples]
     boxes = [text_page.get_charbox(index, loose=True) for index in indexes]
     # A bullet, a drop cap or a word of code has a font of its own: most of the line has the say.
     sizes = [round(box[3] - box[1], 1) for box in boxes]
     size = max(sizes, key=lambda one: (sizes.count(one), one))
+    for mark in reversed(list(_RAISED.finditer(raw))):
+        box = text_page.get_charbox(_index(text_page, begin + mark.start()), loose=True)
+        if box[3] - box[1] < _SMALLER * size:
+            # The mark of a footnote: left there, it would join two sentences.
+            raw = raw[: mark.start()] + raw[mark.end() :]
     return Line(
-        text=line,
+        text=_plain(raw),
         left=round(boxes[0][0], 1),
         right=round(boxes[-1][2], 1),
         top=round(height - boxes[sizes.index(size)][3], 1),
         size=size,
         is_code=all(_is_fixed(text_page, index) for index in indexes),
     )
+
+
+def _plain(raw: str) -> str:
+    return pages.cleaned(raw).strip()
+
+
+def _index(text_page: Any, place: int) -> int:
+    from pypdfium2 import raw as pdfium
+
+    return max(0, pdfium.FPDFText_GetCharIndexFromTextIndex(text_page.raw, place))
 
 
 def _is_fixed(text_page: Any, index: int) -> bool:
