@@ -163,7 +163,8 @@ def _plain(raw: str) -> str:
 def _index(text_page: Any, place: int) -> int:
     from pypdfium2 import raw as pdfium
 
-    return max(0, pdfium.FPDFText_GetCharIndexFromTextIndex(text_page.raw, place))
+    index: int = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page.raw, place)
+    return max(0, index)
 
 
 def _is_fixed(text_page: Any, index: int) -> bool:
