@@ -69,7 +69,7 @@ deps: .venv/.deps ## only the third-party packages, hash-pinned, into .venv/
 .PHONY: install
 install: .venv/.packages ## .venv/ with milepost, booksynth and every tool
 
-.PHONY: demo demo-killed demo-workflow
+.PHONY: demo demo-killed demo-workflow real-books
 demo: install ## consolidate the bundled books, with a progress bar
 	@$(BIN)/booksynth phase-3 --analysis-dir apps/booksynth/examples/analyses --output-dir build/demo $(ARGS)
 
@@ -78,6 +78,9 @@ demo-killed: install ## the same, killed three times in the middle, then compare
 
 demo-workflow: install ## read the bundled books, consolidate their advice, make a plan for each entry
 	@$(BIN)/booksynth run --shelf-dir apps/booksynth/examples/shelf --output-dir build/demo-workflow $(ARGS)
+
+real-books: install ## read the books of some Debian packages (needs apt and the network; never in CI)
+	@$(PY) scripts/real_books.py $(ARGS)
 
 .PHONY: check
 check: install ## the static part: style, types, layers

@@ -254,7 +254,7 @@ def test_one_bad_book_stops_nothing(books: Path, output: Path) -> None:
     done = run(books, output)
     assert done.code == 0
     codes = {problem["file"]: problem["code"] for problem in done.report["problems"]}
-    assert codes == {"a.pdf": "unsupported", "b.md": "not-utf8", "c.txt": "no-advice", "d.md": "unreadable"}
+    assert codes == {"a.pdf": "broken-pdf", "b.md": "not-utf8", "c.txt": "no-advice", "d.md": "unreadable"}
     document = json.loads(results(output)[support.RESULTS[0]])
     unused = {one["file"]: one["code"] for one in document["files_not_used"]}
     assert unused == {**codes, f"e{SUFFIX}": "truncated"}

@@ -87,6 +87,8 @@ class Follower:
             self._start(name)
         elif event.kind in {"done", "failed"} and event.key is not None and event.loop is None:
             self._item(told, event)
+        elif event.kind == "done" and event.loop is not None:
+            self._advance(event)
         elif event.kind == "completed":
             told.state = "done"
         elif event.kind == "closed":
@@ -107,8 +109,12 @@ class Follower:
             told.items.append(key)
             if event.phase in TOLD_ONE_BY_ONE:
                 self._terminal.print(f"  read: {printable(key)}", cut=True)
+        self._advance(event)
+
+    def _advance(self, event: Happening) -> None:
+        # The chapters of a book are items too, in a loop of their own: a long book is seen to go on.
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=len(told.items), total=event.total)
+            self._bar.update(self._task, completed=event.done, total=event.total)
 
     def _start(self, name: str) -> None:
         if not self._terminal.is_live:
