@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,9 @@ class Asked:
     method: str = "asked"
     chapters_per_batch: int = 1
     names: list[str] = field(default_factory=list)
+
+    def prepare(self, chapters: Sequence[Chapter]) -> None:
+        """Nothing is gained by that here."""
 
     def analyse(self, chapter: Chapter) -> Findings:
         self.names.append(chapter.name)

@@ -33,7 +33,8 @@ def analyse(found: Found, settings: Phase2Settings) -> books.Analysis:
     """Analyse one book in memory, as phase 2 does."""
     with milepost.Phase("phase_2", enabled=False) as phase:
         whole = Settings(phases=PhasesSettings(phase_2=settings))
-        analysis, problem = analysing.analyse(phase, found, analysing.analyser_of(whole, phase), settings)
+        with analysing.analyser_of(whole) as analyser:
+            analysis, problem = analysing.analyse(phase, found, analyser, settings)
     assert problem is None
     return analysis
 

@@ -11,10 +11,12 @@ import pytest
 
 import milepost
 from apps.booksynth.tests.model_server import ModelServer, model_server
+from apps.booksynth.tests.test_models_books import advice_of, chapter
 from apps.booksynth.tests.test_models_client import KEY, entry
 from apps.booksynth.tests.test_settings import yaml_of
-from booksynth import settings, synthesis
+from booksynth import analysing, settings, synthesis
 from booksynth.models import ledger
+from booksynth.models.advising import Advising
 from booksynth.models.client import Client
 from booksynth.models.errors import FailedError, UnusableError
 from booksynth.settings import Settings
@@ -102,7 +104,10 @@ def test_models_api_key_variable(case: Case) -> None:
 
 def test_models_analyse_books(case: Case) -> None:
     """models.analyse_books: false leaves the books to the quoting of advice."""
-    assert not case.load("models.analyse_books", False).models.analyse_books
+    for value, expected in ((True, "language model"), (False, "quoted advice")):
+        case.patch.setenv("BOOKSYNTH_PATHS__OUTPUT_DIR", str(case.folder / "out"))
+        with analysing.analyser_of(case.load("models.analyse_books", value)) as analyser:
+            assert analyser.method.startswith(expected)
 
 
 def test_models_synthesise(case: Case) -> None:
@@ -149,6 +154,19 @@ def test_models_max_corrections(case: Case, corrections: int) -> None:
     with pytest.raises(UnusableError):
         case.ask("models.max_corrections", corrections)
     assert len(case.server.received) == corrections + 1
+
+
+def test_models_max_iterations(case: Case) -> None:
+    """models.max_iterations bounds how often a chapter is asked for more."""
+    case.server.answer = advice_of
+    for number in (1, 2):
+        config = case.load("models.max_iterations", number)
+        with (
+            milepost.Phase(ledger.NAME, store=case.folder / str(number)) as phase,
+            Client(config.models, ledger.Ledger(phase, config.cost_limits)) as client,
+        ):
+            found = Advising(client, config.models).analyse(chapter("Always a. Always b. Always c."))
+        assert len(found.advice) == number
 
 
 def test_models_timeout_seconds(case: Case) -> None:

@@ -6,8 +6,9 @@ Who analyses a chapter is exchangeable: `Quoting` quotes its advice and asks nob
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,6 +86,9 @@ class Analyser(Protocol):
     def chapters_per_batch(self) -> int:
         """How many chapters are recorded at once: one where each costs money or minutes."""
 
+    def prepare(self, chapters: Sequence[Chapter]) -> None:
+        """Hear which chapters are analysed next, so that several can be worked on at once."""
+
     def analyse(self, chapter: Chapter) -> Findings:
         """Return what *chapter* recommends, the same whenever it is asked.
 
@@ -101,6 +105,9 @@ class Quoting:
     max_sentence_chars: int
     chapters_per_batch: int
     method: str = METHOD
+
+    def prepare(self, chapters: Sequence[Chapter]) -> None:
+        """Nothing is gained by that here."""
 
     def analyse(self, chapter: Chapter) -> Findings:
         """Return the advice of a chapter. Strong advice is important, other is nice to have, nothing is critical.
@@ -126,11 +133,39 @@ class Quoting:
         return Findings(kept, too_long)
 
 
-def analyser_of(config: Settings, phase: milepost.Phase) -> Analyser:
-    """Return who analyses the chapters, by the settings; *phase* is for paid calls."""
-    del phase
+@contextmanager
+def analyser_of(config: Settings) -> Iterator[Analyser]:
+    """Open who analyses the chapters, by the settings.
+
+    Raises:
+        MissingExtra: A model is set, and booksynth[models] is not installed.
+        RunLocked: Another process asks the model for the same output folder.
+    """
+    if asks_model(config):
+        from booksynth.models import opening
+
+        with opening.client(config) as client:
+            from booksynth.models.advising import Advising
+
+            yield Advising(client, config.models)
+        return
     settings = config.phases.phase_2
-    return Quoting(settings.following_sentences, settings.max_sentence_chars, settings.chapters_per_batch)
+    yield Quoting(settings.following_sentences, settings.max_sentence_chars, settings.chapters_per_batch)
+
+
+def asks_model(config: Settings) -> bool:
+    """Tell whether a model is asked for the advice of the books."""
+    return config.models.model is not None and config.models.analyse_books
+
+
+def parts_of_results(config: Settings) -> dict[str, Any]:
+    """Return the settings that have a part in the analyses."""
+    settings = config.phases.phase_2.model_dump(mode="json")
+    if not asks_model(config):
+        return settings
+    models = config.models
+    limits = {name: getattr(models, name) for name in ("max_input_chars", "max_corrections", "max_iterations")}
+    return settings | {"models": models.parts_of_results() | limits}
 
 
 def analyse(
@@ -170,7 +205,7 @@ def analyse(
         for key, one in findings.items():
             phase.record(one.dump(), key=key, name=loop)
     results = {key: Findings.load(one) for key, one in phase.results(loop).items()}
-    analysis = put_together(draft, analyser.method, results.values(), settings.max_sentence_chars)
+    analysis = put_together(draft, analyser.method, list(results.values()), settings.max_sentence_chars)
     return analysis, _incomplete(found.name, failed, len(chapters))
 
 
@@ -183,7 +218,7 @@ def keyed(draft: Draft) -> Iterable[tuple[str, Chapter]]:
         yield f"{name}\t{seen[name]}" if seen[name] > 1 else name or "\t", Chapter(draft.title, name, list(paragraphs))
 
 
-def put_together(draft: Draft, method: str, findings: Iterable[Findings], max_sentence_chars: int) -> Analysis:
+def put_together(draft: Draft, method: str, findings: Collection[Findings], max_sentence_chars: int) -> Analysis:
     """Return the analysis that the findings of all chapters make, in their order. Pure."""
     problems = list(draft.problems)
     iterations: dict[int, dict[str, list[dict[str, Any]]]] = {}
@@ -192,7 +227,7 @@ def put_together(draft: Draft, method: str, findings: Iterable[Findings], max_se
     for one in findings:
         too_long += one.too_long
         total += one.too_long + len(one.advice)
-        problems += one.problems
+        problems += [replace(problem, file=draft.name) for problem in one.problems]
         for advice in one.advice:
             place = (advice.iteration, advice.bucket, json.dumps(advice.record, sort_keys=True))
             if place not in seen:
@@ -204,7 +239,7 @@ def put_together(draft: Draft, method: str, findings: Iterable[Findings], max_se
             f"{too_long} of {total} sentences of advice are longer than {max_sentence_chars} characters and left out"
         )
         problems.append(Problem(draft.name, "", "long-sentence", reason))
-    if not total:
+    if not total and not any(one.problems for one in findings):
         problems.append(Problem(draft.name, "", "no-advice", "read to its end; no sentence of it gives advice"))
     if not iterations:
         return Analysis(None, problems)

@@ -69,14 +69,10 @@ class Client:
     """Asks one model. Use it in a ``with`` block; any thread may ask."""
 
     def __init__(self, settings: ModelsSettings, ledger: Ledger) -> None:
-        """Ask the model of *settings* through *ledger*; nothing is opened yet.
-
-        Raises:
-            NotAllowedError: The environment holds no key.
-        """
+        """Ask the model of *settings* through *ledger*; nothing is opened yet. What is answered needs no key."""
         self._settings = settings
         self._ledger = ledger
-        self._key = _key(settings)
+        self._key = os.environ.get(settings.key_variable or "", "").strip()
         self._prices = Prices.by(settings)
         self._stack = ExitStack()
         self._portal: BlockingPortal | None = None
@@ -172,6 +168,10 @@ class Client:
     ) -> tuple[ModelResponse, int]:
         """Return what the model says, and how many tries before that were sent and got no answer."""
         assert self._portal is not None, "the client is open"
+        if self._settings.key_variable is not None and not self._key:
+            variable = self._settings.key_variable
+            message = f"models.model={self._settings.model}: the environment variable {variable} holds no key"
+            raise NotAllowedError(message)
         keyed = ModelSettings(**(settings or {}), extra_headers={KEY_HEADER: call_id})
         failed: Exception
         try:
@@ -231,19 +231,6 @@ class _Recorded(WrapperModel):
             getattr(part, "content", None) or getattr(part, "args", None) for part in response.parts
         )
         return response
-
-
-def _key(settings: ModelsSettings) -> str:
-    variable = settings.key_variable
-    if variable is None:
-        return ""
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        message = (
-            f"models.model={settings.model}: the environment variable {variable} holds no key for {settings.provider}"
-        )
-        raise NotAllowedError(message)
-    return key
 
 
 def _said(messages: Sequence[ModelMessage]) -> list[Any]:

@@ -62,6 +62,12 @@ class ModelsSettings(Section):
         le=10,
         description="How often a model may correct an answer that cannot be used. Each correction is a paid call.",
     )
+    max_iterations: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="A chapter is asked for more until an answer brings nothing new, but no more than so often.",
+    )
     timeout_seconds: float = Field(default=120.0, gt=0, le=3_600, description="How long one try may take.")
     max_retries: int = Field(
         default=3,
