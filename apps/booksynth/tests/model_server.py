@@ -78,7 +78,7 @@ def synthesis_of(body: dict[str, Any]) -> dict[str, Any]:
         "title": f"Written: {records[0]['title']}",
         "description": " / ".join(one.get("description", "") for one in records) or "Nothing said.",
         "technical_details": "As written.",
-        "steps": [{"text": f"Do as {one['book']} says", "sources": [one["id"]]} for one in records[:3]],
+        "steps": [{"text": f"Do as {', '.join(one['books'])} says", "sources": [one["id"]]} for one in records[:3]],
     }
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -96,36 +97,51 @@ def owed(server: ModelServer) -> str:
     return f"{server.bill.normalize():f}"
 
 
+@dataclass(frozen=True)
+class Plain:
+    """An undisturbed run: what it was asked, said and wrote."""
+
+    server: ModelServer
+    done: Done
+    output: Path
+    shelf: Path
+
+    @property
+    def standing(self) -> dict[str, str]:
+        return standing(self.output)
+
+
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """Return what an undisturbed run writes."""
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plain]:
     folder = tmp_path_factory.mktemp("plain")
     with model_server() as running:
-        done = run(running, make_shelf(folder / "shelf"), folder / "out")
-    assert done.code == 0, done.err
-    return standing(folder / "out")
+        shelf = make_shelf(folder / "shelf")
+        yield Plain(running, run(running, shelf, folder / "out", parallel_calls=4), folder / "out", shelf)
 
 
-def test_texts_by_the_model(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
+def test_texts_by_the_model(plain: Plain) -> None:
     """What several records say is written by the model, with the sources of each step; the rest stays the books' own."""
-    output = tmp_path / "out"
-    before = run(server, books, output, "--dry-run").report["models"]
-    assert (before["requests"], before["paid_usd"]) == (None, "0")
-    done = run(server, books, output, parallel_calls=4)
-    assert done.code == 0, done.err
-    assert len(server.received) == len(SHARED)
-    found = entries(output)
+    assert plain.done.code == 0, plain.done.err
+    assert len(plain.server.received) == len(SHARED)
+    found = entries(plain.output)
     for title in SHARED:
         assert found[title]["title"] == f"Written: {title}"
         assert found[title]["synthesis"] == {"by": "model", "model": "loop-1", "reason": None}
     assert found["Only A"]["synthesis"] == {"by": "merge", "reason": None}
     assert found["Only A"]["title"] == "Only A"
-    assert done.report["models"]["by_model"] == len(SHARED)
-    assert done.report["models"]["usd"] == owed(server)
-    assert standing(output) == plain
-    planned = run(server, books, output, "--dry-run", max_corrections=0).report["models"]
-    assert planned["requests"] == len(SHARED) == len(server.received)
-    assert Decimal(planned["usd"]) > server.bill
+    told = plain.done.report["models"]
+    assert (told["by_model"], told["usd"]) == (len(SHARED), owed(plain.server))
+
+
+def test_what_it_can_cost(plain: Plain, tmp_path: Path) -> None:
+    """A dry run says how many requests the list that stands can need, and a price that none of them exceeds."""
+    planned = run(plain.server, plain.shelf, plain.output, "--dry-run", max_corrections=0).report["models"]
+    assert planned["requests"] == len(SHARED) == len(plain.server.received)
+    assert Decimal(planned["usd"]) > plain.server.bill
+    assert planned["paid_usd"] == owed(plain.server)
+    before = run(plain.server, plain.shelf, tmp_path / "none", "--dry-run")
+    assert (before.report["models"]["requests"], before.code) == (None, 0)
+    assert "how many is not known before there is a list" in before.err
 
 
 def test_asked_once_and_for_all(server: ModelServer, books: Path, tmp_path: Path) -> None:
@@ -144,9 +160,7 @@ def test_asked_once_and_for_all(server: ModelServer, books: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("word", SCRIPTS)
-def test_killed_in_a_call(
-    server: ModelServer, books: Path, tmp_path: Path, word: str, plain: Mapping[str, str]
-) -> None:
+def test_killed_in_a_call(server: ModelServer, books: Path, tmp_path: Path, word: str, plain: Plain) -> None:
     """Killed in a call and run again, only that call is sent again, with its key; the bill and the results are right."""
     output, now = tmp_path / "out", tmp_path / "now"
     server.script = list(SCRIPTS[word])
@@ -162,39 +176,29 @@ def test_killed_in_a_call(
     assert again[0] == sent[-1]
     assert set(again[1:]).isdisjoint(sent)
     assert len(set(server.keys)) == len(SHARED) + (last != word)
-    assert standing(output) == plain
+    assert standing(output) == plain.standing
     assert done.report["models"]["usd"] == owed(server)
 
 
-def test_a_failed_request(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
-    """A request that fails leaves the merged text with the reason, and the next run makes it again."""
+def test_no_answers(server: ModelServer, books: Path, tmp_path: Path) -> None:
+    """Where no answer can be used the merged text stays, with the reason; only what failed is asked again."""
     output = tmp_path / "out"
-    server.script = ["ok", "500"]
-    done = run(server, books, output, max_retries=0)
+    server.script = ["invented"] * 2 + ["refusal", "500"]
+    done = run(server, books, output, max_corrections=1, max_retries=0)
     assert done.code == 0, done.err
-    (left,) = (one for one in entries(output).values() if one["synthesis"]["reason"])
-    assert left["synthesis"]["by"] == "merge"
-    assert "500" in left["synthesis"]["reason"]
-    assert done.report["models"]["by_model"] == len(SHARED) - 1
-    assert run(server, books, output).code == 0
-    assert len(set(server.keys)) == len(SHARED) == len(server.keys) - 1
-    assert standing(output) == plain
-
-
-def test_unusable_answers(server: ModelServer, books: Path, tmp_path: Path) -> None:
-    """Sources that were made up are refused, and the merged text stays, with the reason; nobody is asked again."""
-    output = tmp_path / "out"
-    server.script = ["invented"] * 2 + ["refusal"]
-    assert run(server, books, output, max_corrections=1).code == 0
     reasons = sorted(one["synthesis"]["reason"] or "" for one in entries(output).values())
-    assert [one.split(":")[0] for one in reasons if one] == ["refused", "unusable"]
+    assert [one.split(":")[0] for one in reasons if one] == ["failed", "refused", "unusable"]
+    assert "500" in reasons[-3]
     assert "sources that are not in the message" in reasons[-1]
-    sent = len(server.received)
+    assert {one["synthesis"]["by"] for one in entries(output).values()} == {"merge"}
+    assert done.report["models"]["by_model"] == 0
+    sent = server.keys
     assert run(server, books, output, max_corrections=1).code == 0
-    assert len(server.received) == sent
+    assert server.keys[len(sent) :] == sent[-1:]
+    assert sorted(one["synthesis"]["by"] for one in entries(output).values()) == ["merge"] * 4 + ["model"]
 
 
-def test_the_limit_is_reached(server: ModelServer, books: Path, tmp_path: Path, plain: Mapping[str, str]) -> None:
+def test_the_limit_is_reached(server: ModelServer, books: Path, tmp_path: Path, plain: Plain) -> None:
     """A limit stops the run with 4 before it is exceeded, names it, and a higher one goes on."""
     output = tmp_path / "out"
     done = run(server, books, output, env={"BOOKSYNTH_COST_LIMITS__TOTAL_USD": "0"})
@@ -210,7 +214,7 @@ def test_the_limit_is_reached(server: ModelServer, books: Path, tmp_path: Path, 
     assert not (output / support.RESULTS[0]).exists()
     assert run(server, books, output).code == 0
     assert len(server.received) == len(set(server.keys)) == len(SHARED)
-    assert standing(output) == plain
+    assert standing(output) == plain.standing
 
 
 def test_nothing_is_loaded_by_default(books: Path, tmp_path: Path) -> None:

@@ -173,10 +173,9 @@ def material(entry: Entry, settings: ModelsSettings) -> Material:
         return Material(
             reason=f"too-long: {len(variants)} records do not fit into {settings.max_input_chars} characters"
         )
-    books = {one["variant"]: one["book"] for one in reversed(entry["sources"])}
     ids = short_ids(entry)
     records = [
-        {"id": short, "book": books[one["digest"]], **_fields(one["fields"], share)}
+        {"id": short, "books": _books(entry, {one["digest"]}), **_fields(one["fields"], share)}
         for short, one in zip(ids, variants, strict=True)
     ]
     return Material(json.dumps({"records": records}, ensure_ascii=False, indent=1), frozenset(ids))
@@ -240,6 +239,10 @@ def _done(
 def _origin(entry: Entry, sources: Sequence[str]) -> dict[str, Any]:
     """Return how many books say a step, and which records."""
     ids = short_ids(entry)
-    digests = sorted({ids[one] for one in sources})
-    books = {one["book"] for one in entry["sources"] if one["variant"] in digests}
-    return {"votes": len(books), "sources": digests}
+    digests = {ids[one] for one in sources}
+    return {"votes": len(_books(entry, digests)), "sources": sorted(digests)}
+
+
+def _books(entry: Entry, digests: set[str]) -> list[str]:
+    """Return the books that hold one of these records."""
+    return sorted({str(one["book"]) for one in entry["sources"] if one["variant"] in digests})

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import milepost
-from booksynth.models.ledger import NAME, Ledger
+from booksynth.models.ledger import NAME, Ledger, bill
 from milepost.errors import MissingExtra
 
 if TYPE_CHECKING:
@@ -37,3 +37,4 @@ def client(config: Settings) -> Iterator[Client]:
         Client(config.models, Ledger(phase, config.cost_limits)) as opened,
     ):
         yield opened
+        phase.complete(bill(phase.state["calls"]))  # so that `milepost status` does not call it unfinished
