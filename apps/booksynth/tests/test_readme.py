@@ -46,9 +46,8 @@ def test_every_problem_of_a_book_is_documented() -> None:
     """The README lists each code that the reading of a book can give."""
     source = ROOT / "src" / "booksynth"
     files = [source / f"{name}.py" for name in ("books", "inputs", "analysing")] + list(source.glob("reading/*.py"))
-    before = r'Problem\([^)"]*?(?:"", |str\(name\), )|Error\(\s*|code, reason = |Note\([^"]*?|\w: \(|is_cut else |\w, '
-    codes = set(
-        re.findall(rf'(?:{before})"([a-z0-9]+(?:-[a-z0-9]+)+|drm|encrypted|scanned)"', "".join(map(read, files)))
-    )
+    before = r'Problem\([^)"]*?(?:"", |str\(name\), )|Error\(\s*|code, reason = |Note\([^"]*?|\w: \(|is_cut else |images, |broken, '
+    code = r"[a-z0-9]+(?:-[a-z0-9]+)+|drm|encrypted|scanned|unsupported"
+    codes = set(re.findall(rf'(?:{before})"({code})"', "".join(map(read, files))))
     assert {"unsupported", "not-utf8", "too-large", "no-advice", "bad-name", "drm", "scanned", "broken-pages"} <= codes
     assert {code for code in codes if f"`{code}`" not in README} == set()

@@ -9,6 +9,10 @@ from typing import Any
 
 from booksynth.chapters import Book, Paragraph
 
+# Counts up when a reader reads otherwise: books that an earlier release has read are then read again. Readers run in a
+# process of their own, so no change of their code shows in the phase.
+READERS = 1
+
 
 class Kind(StrEnum):
     """How a book is read."""
