@@ -71,7 +71,7 @@ def find(folder: Path, max_file_mb: float) -> list[Found]:
 
 
 def version(found: Found) -> list[Any]:
-    """Return what changes when a book or its reader does: the digest of its content, or what keeps it from being read."""
+    """Return what changes when a book or its reader does: a digest of its content, or what keeps it from being read."""
     try:
         return ["content", kinds.READERS, _content(found, max(found.size / 1_000_000, 1)).digest]
     except UnreadableError as error:
