@@ -15,6 +15,7 @@ import milepost
 from apps.booksynth.tests import support
 from booksynth import analysing, books
 from booksynth.inputs import Found, UnreadableError
+from booksynth.reading import kinds
 from booksynth.settings import Phase2Settings, PhasesSettings, Settings
 from booksynth.trackers import SUFFIX, parse
 
@@ -171,6 +172,14 @@ def test_version_follows_the_content(tmp_path: Path) -> None:
     """The version of a book changes with its content."""
     before = books.version(shelf(tmp_path / "s", book__md="one")[0])
     assert before != books.version(shelf(tmp_path / "s", book__md="two")[0])
+
+
+def test_version_follows_the_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that reads otherwise reads every book again."""
+    (found,) = shelf(tmp_path / "s", book__md="one")
+    before = books.version(found)
+    monkeypatch.setattr(kinds, "READERS", kinds.READERS + 1)
+    assert books.version(found) != before
 
 
 def test_long_sentences_are_reported(tmp_path: Path) -> None:

@@ -184,3 +184,33 @@ def test_titles_with_and_without_numbers() -> None:
     for shown in ("6.6.1 Do not abuse it", "Chapter 3. Do not abuse it", "Do not abuse it", "A.1 Do not abuse it"):
         made = read(page(line(shown, size=14), "Text."), outline=(Mark("Do not abuse it", 0, 0, 0.0),))
         assert [(one.chapter, one.text) for one in made.paragraphs] == [("Do not abuse it", "Text.")]
+
+
+def test_a_sentence_goes_on_behind_footnotes_and_feet() -> None:
+    """A sentence goes on over a page whose end holds footnotes in small letters and a foot with the chapter's name."""
+    first = page("You must close", "every single", line("1 A small note.", size=7), "4.6. Care of files 21")
+    made = read(first, page("file before you leave."), outline=(Mark("Care of files", 0, 0, None),))
+    assert texts(made) == ["You must close every single file before you leave.", "1 A small note."]
+    more = read(first, page("file before", "you leave the", "house."), outline=(Mark("Care of files", 0, 0, None),))
+    assert texts(more)[0] == "You must close every single file before you leave the house."
+
+
+def test_a_term_stands_apart() -> None:
+    """A short line before one that is set in is a term, and no part of the sentence that explains it."""
+    made = read(
+        page(
+            "A line of all the width.",
+            line("And one.", right=200),
+            line("Source Code", right=120),
+            line("Include it.", left=80),
+        )
+    )
+    assert texts(made)[1:] == ["Source Code", "Include it."]
+
+
+def test_pieces_of_one_line() -> None:
+    """Pieces side by side are one line, and a small raised number between them is the mark of a footnote."""
+    left, right = line("You must close", right=150, top=100), line("every file", left=156, right=250, top=100)
+    mark = line("12", left=250, right=256, top=98, size=6)
+    below = line("at once.", top=112, right=300)
+    assert texts(read([left, right, mark, below])) == ["You must close every file at once."]

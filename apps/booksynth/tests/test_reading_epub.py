@@ -65,6 +65,7 @@ def test_names_of_an_ncx() -> None:
         (archive({"a.txt": "x"}), "not-epub"),
         (archive({"META-INF/container.xml": CONTAINER}), "not-epub"),
         (epub({}), "not-epub"),
+        (archive({"META-INF/container.xml": b"\x00"}), "not-text"),
         (epub({"a.xhtml": ONE}, extra={"META-INF/rights.xml": "<r/>"}), "drm"),
         (epub({"a.xhtml": ONE}, extra={"META-INF/encryption.xml": ENCRYPTED.format("urn:aes")}), "drm"),
     ],
@@ -72,6 +73,11 @@ def test_names_of_an_ncx() -> None:
 def test_what_cannot_be_read(data: bytes, code: str) -> None:
     """A book that is cut off, is no EPUB, or is protected is refused, each with its own code."""
     assert refusal(data).code == code
+
+
+def test_a_refusal_names_the_part() -> None:
+    """Where a document without which there is no book cannot be read, the reason names it."""
+    assert refusal(archive({"META-INF/container.xml": b"\x00"})).reason.startswith("META-INF/container.xml: not text")
 
 
 def test_scrambled_fonts_are_no_protection() -> None:

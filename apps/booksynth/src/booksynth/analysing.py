@@ -36,6 +36,10 @@ class Chapter:
     name: str
     paragraphs: list[Paragraph]
 
+    def content(self) -> list[Any]:
+        """Return all of it as plain data, to know by whether it changed."""
+        return [self.book, self.name, [[one.chapter, one.text] for one in self.paragraphs]]
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -188,7 +192,7 @@ def analyse(
         chapters.items(),
         name=loop,
         key=lambda item: item[0],
-        version=lambda item: [analyser.method, asdict(item[1])],
+        version=lambda item: [analyser.method, *item[1].content()],
         batch=analyser.chapters_per_batch,
     )
     for batch in batches:

@@ -16,7 +16,7 @@ from booksynth import inputs
 from booksynth.chapters import Book
 from booksynth.inputs import Content, Found, UnreadableError, is_tracker
 from booksynth.json_reader import FileError
-from booksynth.reading import confined, folders, plain
+from booksynth.reading import confined, folders, kinds, plain
 from booksynth.reading.confined import ReadingFailedError
 from booksynth.reading.kinds import ENDINGS, Kind, Limits, Reading, kind_of
 from booksynth.shards import Problem
@@ -70,10 +70,10 @@ def find(folder: Path, max_file_mb: float) -> list[Found]:
     return [folders.look(one, max_file_mb) for one in found]
 
 
-def version(found: Found) -> list[str]:
-    """Return what changes when a book does: the digest of its content, or what keeps it from being read."""
+def version(found: Found) -> list[Any]:
+    """Return what changes when a book or its reader does: a digest of its content, or what keeps it from being read."""
     try:
-        return ["content", _content(found, max(found.size / 1_000_000, 1)).digest]
+        return ["content", kinds.READERS, _content(found, max(found.size / 1_000_000, 1)).digest]
     except UnreadableError as error:
         return ["problem", error.problem.code, error.problem.reason]
 

@@ -71,7 +71,7 @@ def read(data: bytes, limits: Limits) -> Reading:
 def _refuse_protected(archive: Archive) -> None:
     scheme = next((whose for name, whose in _DRM.items() if name in archive), "")
     if _ENCRYPTION in archive:
-        root = markup.xml(archive.read(_ENCRYPTION))
+        root = _document(archive, _ENCRYPTION)
         methods = {
             element.get("Algorithm", "")
             for element in (() if root is None else root.iter())
@@ -91,7 +91,7 @@ def _package(archive: Archive) -> Package:
     if inside is None or inside not in archive:
         raise FileError("not-epub", f"no EPUB: its package document {named or ''!a} is not there")
     package = Package(inside)
-    root = markup.xml(archive.read(inside))
+    root = _document(archive, inside)
     elements = [] if root is None else list(root.iter())
     items = {one.get("id"): one for one in elements if markup.local(one) == "item" and one.get("href")}
     titles = (" ".join((one.text or "").split()) for one in elements if markup.local(one) == "title")
@@ -110,8 +110,22 @@ def _package(archive: Archive) -> Package:
 
 
 def _elements(archive: Archive, part: str, name: str) -> Iterator[Any]:
-    root = markup.xml(archive.read(part))
+    root = _document(archive, part)
     return (one for one in (() if root is None else root.iter()) if markup.local(one) == name)
+
+
+def _document(archive: Archive, part: str) -> Any:
+    """Return the root of a document without which there is no book.
+
+    Raises:
+        FileError: It cannot be read; the reason names it.
+    """
+    try:
+        return markup.xml(archive.read(part))
+    except TooLargeError:
+        raise
+    except FileError as error:
+        raise FileError(error.code, f"{part}: {error.reason}") from error
 
 
 def _href(reference: str) -> str:

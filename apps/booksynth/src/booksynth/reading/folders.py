@@ -21,7 +21,8 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 def look(found: Found, max_file_mb: float) -> Found:
     """Return *found* as a book where it is a folder that holds pages of HTML, and as it is where it is none."""
-    if found.problem is None or found.problem.code != "not-a-file" or not found.path.is_dir():
+    is_folder = found.problem is not None and found.problem.code == "not-a-file" and found.path.is_dir()
+    if not is_folder or inputs.is_tracker(found.name):
         return found
     try:
         pages = _pages(found)

@@ -9,6 +9,10 @@ from typing import Any
 
 from booksynth.chapters import Book, Paragraph
 
+# Counts up when a reader reads otherwise: books that an earlier release has read are then read again. Readers run in a
+# process of their own, so no change of their code shows in the phase.
+READERS = 1
+
 
 class Kind(StrEnum):
     """How a book is read."""
@@ -62,13 +66,14 @@ class Reading:
 
     def dump(self) -> dict[str, Any]:
         """Return plain data."""
-        return asdict(self)
+        book = {"title": self.book.title, "paragraphs": [[one.chapter, one.text] for one in self.book.paragraphs]}
+        return {"book": book, "notes": [asdict(one) for one in self.notes]}
 
     @classmethod
     def load(cls, data: dict[str, Any]) -> Reading:
         """Return what `dump` made."""
         book = data["book"]
-        paragraphs = [Paragraph(**one) for one in book["paragraphs"]]
+        paragraphs = [Paragraph(*one) for one in book["paragraphs"]]
         return cls(Book(book["title"], paragraphs), [Note(**one) for one in data["notes"]])
 
 

@@ -31,7 +31,8 @@ def _names(text: str) -> frozenset[str]:
 _BREAKS = _names("head pre nav textarea iframe object audio video noscript")
 _SKIPPED = _BREAKS | _names("script style template select button svg")
 _SKIPPED_CLASSES = _names(
-    "headerlink link-target sphinxsidebar related navheader navfooter docnav toc toctree-wrapper breadcrumbs"
+    "headerlink link-target footnote-reference sphinxsidebar related navheader navfooter docnav toc toctree-wrapper"
+    " breadcrumbs"
 )
 _SKIPPED_ROLES = _names("navigation search banner contentinfo doc-toc")
 _CELLS = _names("td th")

@@ -38,6 +38,9 @@ _LARGER = 1.12
 _HEADING_CHARS = 120
 _GAP = 1.45
 _RUN = 10
+_SAME_LINE = 0.3
+_NOTE_MARK = re.compile(r"[\d*†‡]{1,3}")
+_FOOTNOTES = 12
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def cleaned(text: str) -> str:
 
 def book(title: str, pages: Sequence[Sequence[Line]], outline: Sequence[Mark]) -> Book:
     """Return the paragraphs of a book below its outline; where it has none, below headings by size or runs of pages."""
-    kept = _without_heads(pages)
+    kept = _without_heads([_whole(page) for page in pages], outline)
     body = _body(kept)
     has_code = sum(line.is_code for page in kept for line in page) * 2 < sum(map(len, kept))
     sizes = [] if outline else _heading_sizes(kept, body.size)
@@ -107,9 +110,11 @@ def _add_page(
 ) -> None:
     inside = 0
     is_first = True
+    before = blocks[-1] if blocks else None
     for place, line in enumerate([*page, None]):
         for mark in marks.get(place, ()):
-            blocks.append(Block(mark.level + 2, mark.title, replace(body, text="")))
+            before = Block(mark.level + 2, mark.title, replace(body, text=""))
+            blocks.append(before)
             inside = _title_lines(mark, page[place:])
         if inside:
             inside -= 1
@@ -117,15 +122,25 @@ def _add_page(
         if line is None or _LEADER.search(line.text) or (line.is_code and has_code):
             continue
         level = _level(line, sizes, body.size)
-        before = blocks[-1] if blocks else None
+        if is_first and not level:
+            before = _open_before(blocks, line)
         if before is not None and _goes_on(before, line, level, body, is_first=is_first):
             before.text = joined(before.text, line.text, words)
             before.last = line
         else:
             bullet = _BULLET.match(line.text)
             text = line.text[bullet.end() :] if bullet and not level else line.text
-            blocks.append(Block(level, text, line, is_item=bool(bullet)))
+            before = Block(level, text, line, is_item=bool(bullet))
+            blocks.append(before)
         is_first = False
+
+
+def _open_before(blocks: Sequence[Block], line: Line) -> Block | None:
+    """Return the paragraph that the first line of a page may go on: footnotes, in smaller letters, stand in between."""
+    for block in reversed(blocks[-_FOOTNOTES:]):
+        if block.level or block.last.size >= line.size:
+            return block
+    return None
 
 
 def _goes_on(before: Block, line: Line, level: int, body: Line, *, is_first: bool) -> bool:
@@ -140,12 +155,13 @@ def _goes_on(before: Block, line: Line, level: int, body: Line, *, is_first: boo
     if is_first or line.top < last.top - 1 or line.top - last.top > _GAP * body.top:
         # On to the next page or column, or over a figure: only in the middle of a sentence.
         return is_open and bool(_LOWER.match(line.text))
+    is_set_in = line.left - last.left > 0.8 * body.size
     if is_open:
-        return True
-    is_set_in = line.left - last.left > 0.8 * body.size and not before.is_item
+        # A short line before one that is set in is the term that it explains.
+        return not (is_set_in and last.right < 0.7 * body.right)
     is_set_out = last.left - line.left > 0.8 * body.size and before.is_item
     is_short = last.right < body.right - 4 * body.size and line.left <= last.left + 1
-    return not (is_set_in or is_set_out or is_short)
+    return not ((is_set_in and not before.is_item) or is_set_out or is_short)
 
 
 def joined(text: str, line: str, words: Counter[str]) -> str:
@@ -164,18 +180,36 @@ def joined(text: str, line: str, words: Counter[str]) -> str:
     return text[: broken.start()] + (whole if is_one_word else kept) + line[rest.end() :]
 
 
-def _without_heads(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """Take page numbers away, and each running head or foot but the first of its wording."""
+def _whole(page: Sequence[Line]) -> list[Line]:
+    """Put pieces that stand on one line together, and leave out raised numbers that stand for themselves."""
+    whole: list[Line] = []
+    for line in page:
+        last = whole[-1] if whole else None
+        is_beside = last is not None and abs(line.top - last.top) < _SAME_LINE * last.size
+        if last is None or not is_beside or not -1 < line.left - last.right < 2 * last.size:
+            whole.append(line)
+        elif line.size < last.size and _NOTE_MARK.fullmatch(line.text):
+            continue
+        else:
+            text = f"{last.text} {line.text}"
+            whole[-1] = replace(last, text=text, right=line.right, is_code=last.is_code and line.is_code)
+    return whole
+
+
+def _without_heads(pages: Sequence[Sequence[Line]], outline: Sequence[Mark]) -> list[list[Line]]:
+    """Take page numbers away, titles of the outline beside one, and each running head or foot but the first of it."""
     edges = [_edge(page) for page in pages]
     times = Counter(key for page, edge in zip(pages, edges, strict=True) for key in {_wording(page[n]) for n in edge})
     seen: set[str] = set()
     kept: list[list[Line]] = []
-    for page, edge in zip(pages, edges, strict=True):
+    titles = {_letters(mark.title) for mark in outline}
+    for number, (page, edge) in enumerate(zip(pages, edges, strict=True)):
+        here = {_letters(mark.title) for mark in outline if mark.page == number}
         stays: list[Line] = []
         for place, line in enumerate(page):
             key = _wording(line)
             is_edge = place in edge
-            if is_edge and _PAGE_NUMBER.fullmatch(line.text):
+            if is_edge and (_PAGE_NUMBER.fullmatch(line.text) or _is_numbered_title(line.text, titles, here)):
                 continue
             if is_edge and times[key] >= _REPEATED:
                 if key in seen or not key:
@@ -184,6 +218,12 @@ def _without_heads(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
             stays.append(line)
         kept.append(stays)
     return kept
+
+
+def _is_numbered_title(text: str, titles: set[str], here: set[str]) -> bool:
+    ahead, behind = re.sub(r"\A\d+\s+", "", text), re.sub(r"\s+\d+\Z", "", text)
+    # With a number ahead it may be the very heading, where that is on this page.
+    return (behind != text and _letters(behind) in titles) or (ahead != text and _letters(ahead) in titles - here)
 
 
 def _edge(page: Sequence[Line]) -> set[int]:

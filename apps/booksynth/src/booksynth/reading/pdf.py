@@ -24,6 +24,7 @@ _NO_TITLE = re.compile(r"untitled|microsoft word|\.(docx?|tex|dvi|indd|fm|qxd|ps
 # What may be the mark of a footnote, and is one where it is smaller than its line.
 _RAISED = re.compile(r"(?:(?<=\A)|(?<=[^\W\d_]|[.,;:!?)”’\"']))\d{1,3}(?=\s|\Z)")
 _SMALLER = 0.85
+_SAMPLES = 6
 _IMAGE = 3
 # A page with less is a picture with a stamp on it, or a page number.
 _LEAST_CHARS = 12
@@ -135,12 +136,14 @@ def _lines(page: Any) -> Iterator[Line]:
 
 def _line(text_page: Any, raw: str, begin: int, height: float) -> Line:
     inked = [place for place, mark in enumerate(raw) if mark.isprintable() and not mark.isspace()] or [0]
-    samples = [inked[len(inked) * part // 4] for part in range(4)] + [inked[-1]]
+    samples = [inked[len(inked) * part // _SAMPLES] for part in range(_SAMPLES)] + [inked[-1]]
     indexes = [_index(text_page, begin + place) for place in samples]
     boxes = [text_page.get_charbox(index, loose=True) for index in indexes]
     # A bullet, a drop cap or a word of code has a font of its own: most of the line has the say.
+    fixed = [_is_fixed(text_page, index) for index in indexes]
     sizes = [round(box[3] - box[1], 1) for box in boxes]
-    size = max(sizes, key=lambda one: (sizes.count(one), one))
+    voting = [size for size, is_fixed in zip(sizes, fixed, strict=True) if not is_fixed] or sizes
+    size = max(voting, key=lambda one: (voting.count(one), one))
     for mark in reversed(list(_RAISED.finditer(raw))):
         box = text_page.get_charbox(_index(text_page, begin + mark.start()), loose=True)
         if box[3] - box[1] < _SMALLER * size:
@@ -152,7 +155,7 @@ def _line(text_page: Any, raw: str, begin: int, height: float) -> Line:
         right=round(boxes[-1][2], 1),
         top=round(height - boxes[sizes.index(size)][3], 1),
         size=size,
-        is_code=all(_is_fixed(text_page, index) for index in indexes),
+        is_code=all(fixed),
     )
 
 
