@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _act(self, one: Received) -> None:
         server = self.known
-        if one.word in {"401", "400", "429", "500"}:
+        if one.word in {"401", "400", "429", "500", "504"}:
             echo = {"error": {"message": f"{one.word} for {one.authorization}", "type": "scripted"}}
             headers = {"Retry-After": server.retry_after} if one.word == "429" else {}
             self._send(int(one.word), json.dumps(echo), **headers)

@@ -97,6 +97,13 @@ def test_until_nothing_is_new(server: ModelServer, tmp_path: Path) -> None:
     assert "time_estimate" not in found.advice[0].record
 
 
+def test_one_chapter_in_two_books(server: ModelServer, tmp_path: Path) -> None:
+    """A chapter that stands twice is paid for once, also where both are asked for at the same time."""
+    first, second = analysed(server, tmp_path, chapter("Always save."), chapter("Always save."), parallel_calls=2)
+    assert first == second
+    assert len(server.received) == len(set(server.keys)) == 2
+
+
 def test_no_more_than_so_often(server: ModelServer, tmp_path: Path) -> None:
     """The loop ends at its limit, and what was found stays."""
     (found,) = analysed(server, tmp_path, chapter("Always a. Always b. Always c."), max_iterations=2)

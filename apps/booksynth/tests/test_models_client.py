@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Iterator
 from decimal import Decimal
@@ -16,7 +17,7 @@ import milepost
 from apps.booksynth.tests import model_server as module
 from apps.booksynth.tests.model_server import INPUT_USD, OUTPUT_USD, ModelServer, model_server
 from booksynth import synthesis
-from booksynth.models import ledger
+from booksynth.models import ledger, opening
 from booksynth.models.client import Client
 from booksynth.models.errors import (
     EmptyError,
@@ -27,6 +28,8 @@ from booksynth.models.errors import (
     UnusableError,
 )
 from booksynth.models.settings import CostLimits, ModelsSettings
+from booksynth.settings import load
+from milepost.errors import MissingExtra
 
 KEY = "sk-very-secret-0815"
 MODEL = {"provider": "openai", "model": "loop-1", "api_key_variable": "LOOP_KEY", "requests_per_minute": 100_000}
@@ -104,7 +107,7 @@ def test_asked_once(ask: Asking, server: ModelServer) -> None:
     assert ask.bill == {"answered": 4, "unanswered": 0, "usd": f"{server.bill.normalize():f}", "unsure_usd": "0"}
 
 
-@pytest.mark.parametrize("word", ["429", "500", "half", "hang", "drip"])
+@pytest.mark.parametrize("word", ["429", "500", "504", "half", "hang", "drip"])
 def test_tried_again(ask: Asking, server: ModelServer, word: str) -> None:
     """A try that failed is made again with the same idempotency key, not before Retry-After, and paid for once."""
     server.script = [word]
@@ -182,6 +185,17 @@ def test_hopeless(ask: Asking, server: ModelServer, monkeypatch: pytest.MonkeyPa
     with pytest.raises(NotAllowedError, match="LOOP_KEY holds no key"):
         ask()
     assert len(server.received) == 1
+
+
+def test_the_extra_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where booksynth[models] is not installed the run says so, and names what to install."""
+    monkeypatch.delitem(sys.modules, "booksynth.models.client")
+    monkeypatch.setitem(sys.modules, "pydantic_ai", None)
+    paths = {"paths.output_dir": str(tmp_path), "models.model": "loop-1"}
+    prices = {"models.input_usd_per_million": "1", "models.output_usd_per_million": "1"}
+    with pytest.raises(MissingExtra, match=r"install booksynth\[models\]"), opening.client(load({**paths, **prices})):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("word", ["401", "400", "500"])

@@ -11,6 +11,8 @@ from aiolimiter import AsyncLimiter
 
 KEY_HEADER = "Idempotency-Key"
 _ERRORS = 400
+# Somebody on the way gave up waiting: what is behind it may have done the work.
+_MAYBE_DONE = {408, 502, 504}
 
 
 class MeteredClient(httpx2.AsyncClient):
@@ -46,6 +48,6 @@ class MeteredClient(httpx2.AsyncClient):
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             self.unanswered[name] -= 1  # nothing was sent, so nothing is billed
             raise
-        if response.status_code >= _ERRORS:
+        if response.status_code >= _ERRORS and response.status_code not in _MAYBE_DONE:
             self.unanswered[name] -= 1  # the server said itself that it did not do it
         return response
