@@ -91,13 +91,15 @@ class StoredRun(StoredReading):
         """
         tenure, runs = self._held(), dict(self._head.runs)
         self._documents.write(mark=next(iter(self._marks()), None))
+        if successor is not None:
+            self.run(successor)._documents.take(tenure.head.token)
         area = runs.pop(successor) if successor is not None else token()
         if aside is not None:
             runs[aside] = self._area
         self._noted = None
         tenure.write(area=area, runs=runs, mark=None)
         self._stand_in(area)
-        self._documents.look()
+        self._documents.look(tenure.head.token)
 
     # --- writing
 
@@ -111,7 +113,7 @@ class StoredRun(StoredReading):
                 self._documents.take(tenure.head.token)
                 self._fence(clock)
             else:
-                self._documents.look()
+                self._documents.look(tenure.head.token)
         except BaseException:  # the lease is not given back: whoever is next must supersede the old writer, too
             self._tenure = None
             tenure.abandon()

@@ -33,10 +33,11 @@ class Documents:
     def _key(self) -> str:
         return f"{self._prefix}/directory"
 
-    def look(self) -> Directory:
-        """Read the directory anew; an area without one is empty.
+    def look(self, token: int | None = None) -> Directory:
+        """Read the directory anew; an area without one is empty. *token* is that of a writer who will go by it.
 
         Raises:
+            Fenced: A later writer than *token* took it, so it is not for this one to replace.
             CorruptDocument: It is not what was written.
             StoreUnavailable: The store refused.
         """
@@ -47,6 +48,8 @@ class Documents:
         else:
             self.directory = parse_directory(f"{self._store.url}/{self._key}", found.data)
             self._version = found.version
+        if token is not None and self.directory.token > token:
+            raise self._superseded()
         return self.directory
 
     def write(self, **changes: Any) -> None:
@@ -63,10 +66,7 @@ class Documents:
             else:
                 self._version = self._store.replace(self._key, directory.encoded(), self._version)
         except (VersionConflict, FileExistsError) as error:
-            raise Fenced(
-                f"{self._where}: another process took this run over. Nothing was written by this one; everything "
-                "acknowledged before is whole."
-            ) from error
+            raise self._superseded() from error
         self.directory = directory
 
     def take(self, token: int) -> None:
@@ -144,6 +144,12 @@ class Documents:
         """Delete what a killed writer wrote and no directory names."""
         named = {entry.key for entry in self.directory.documents.values()}
         self._store.delete([key for key in self._store.keys(f"{self._prefix}/documents/") if key not in named])
+
+    def _superseded(self) -> Fenced:
+        return Fenced(
+            f"{self._where}: another process took this run over. Nothing was written by this one; everything "
+            "acknowledged before is whole."
+        )
 
     def _drop(self, entries: list[Entry]) -> None:
         named = {entry.key for entry in self.directory.documents.values()}
