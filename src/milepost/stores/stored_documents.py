@@ -73,10 +73,11 @@ class Documents:
         """Make sure that a writer with an older *token* can write here no more, whatever it writes meanwhile.
 
         Raises:
+            Fenced: A later writer than *token* took it already.
             StorageError: The store refused, or the other writer was faster, look after look.
         """
         for _ in range(_LOOKS):
-            self.look()
+            self.look(token)
             try:
                 self.write(token=token)
             except Fenced:
@@ -140,10 +141,23 @@ class Documents:
             self.write(documents={name: entry for name, entry in documents.items() if name not in names})
             self._drop(going)
 
-    def sweep(self) -> None:
-        """Delete what a killed writer wrote and no directory names."""
-        named = {entry.key for entry in self.directory.documents.values()}
-        self._store.delete([key for key in self._store.keys(f"{self._prefix}/documents/") if key not in named])
+    def sweep(self, token: int) -> None:
+        """Delete what a killed writer wrote and no directory names.
+
+        The keys are listed first and the directory is read behind that: as long as it is this writer's then, what was
+        listed is no successor's.
+
+        Args:
+            token: That of the writer.
+
+        Raises:
+            Fenced: A later writer took the directory; nothing was deleted.
+            StorageError: The store refused.
+        """
+        keys = self._store.keys(f"{self._prefix}/documents/")
+        if self._unnamed(keys):
+            self.look(token)
+            self._store.delete(self._unnamed(keys))
 
     def _superseded(self) -> Fenced:
         return Fenced(
@@ -152,5 +166,8 @@ class Documents:
         )
 
     def _drop(self, entries: list[Entry]) -> None:
+        self._store.delete(self._unnamed([entry.key for entry in entries]))
+
+    def _unnamed(self, keys: list[str]) -> list[str]:
         named = {entry.key for entry in self.directory.documents.values()}
-        self._store.delete([entry.key for entry in entries if entry.key not in named])
+        return [key for key in keys if key not in named]
