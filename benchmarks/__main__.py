@@ -14,9 +14,10 @@ import typer
 
 from benchmarks import environments, readme, syncs, tables
 from benchmarks.environments import CHECKOUT
-from benchmarks.harness import measure
+from benchmarks.harness import Series, measure
 from benchmarks.model import Workload
 from benchmarks.results import Result, result_of
+from benchmarks.servers import ServerMissing, Servers
 from benchmarks.surroundings import describe
 from benchmarks.workloads import WORKLOADS
 
@@ -48,11 +49,12 @@ def main(
     strace = syncs.counter()
     begun = time.monotonic()
     results = []
-    with tempfile.TemporaryDirectory(dir=place) as scratch:
+    with tempfile.TemporaryDirectory(dir=place) as scratch, Servers() as servers:
         for workload in chosen:
             print(f"… {workload.name}", file=sys.stderr, flush=True)
             burst = min(workload.burst, _QUICK_BURST) if quick else workload.burst
-            results.append(result_of(workload, measure(workload, burst, repeats, Path(scratch), strace)))
+            series = _measured(workload, servers, burst, repeats, Path(scratch), strace)
+            results.append(result_of(workload, series))
     tables.show(results, markdown=markdown)
     if in_brief:
         print("\n" + "\n".join(readme.table(results)))
@@ -62,6 +64,15 @@ def main(
         json_file.write_text(json.dumps(_document(surroundings, results), indent=2) + "\n", encoding="utf-8")
     if _name_unmeasured(results):
         raise typer.Exit(1)
+
+
+def _measured(
+    workload: Workload, servers: Servers, burst: int, repeats: int, scratch: Path, strace: str | None
+) -> list[Series]:
+    try:
+        return measure(servers.ready(workload), burst, repeats, scratch, strace)
+    except ServerMissing as error:
+        return [Series(contender, reason=str(error)) for contender in workload.contenders]
 
 
 def _name_unmeasured(results: list[Result]) -> bool:
