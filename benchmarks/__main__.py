@@ -30,7 +30,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=5, help="How many repeats; at least five.")] = 7,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables on a terminal too.")] = False,
-    in_brief: Annotated[bool, typer.Option("--readme", help="Print the README's table as well.")] = False,
+    in_brief: Annotated[bool, typer.Option("--readme", help="Print the README's tables as well.")] = False,
     peers: Annotated[bool, typer.Option(help="Measure the peers too, each in an environment of its own.")] = True,
     folder: Annotated[Path | None, typer.Option(help="Work here instead of build/bench: another disk, say.")] = None,
     list_names: Annotated[bool, typer.Option("--list", help="Name the workloads and leave.")] = False,
@@ -57,7 +57,7 @@ def main(
             results.append(result_of(workload, series))
     tables.show(results, markdown=markdown)
     if in_brief:
-        print("\n" + "\n".join(readme.table(results)))
+        print("\n".join(readme.tables(results)))
     took = time.monotonic() - begun
     print(f"\nAll of it took {took / 60:.0f} minutes.")
     if json_file is not None:

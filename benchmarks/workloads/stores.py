@@ -47,7 +47,7 @@ def _s3(name: str, subject: str, items: int, label: str, *more: Contender, **set
         label=label,
         contenders=(
             own(_PUT, "objects:Objects", subject),
-            own("PUTs that create only", "objects:Objects", subject, is_conditional=True),
+            own("floor: PUTs that create only", "objects:Objects", subject, is_conditional=True),
             own(_VERB, "shared:ObjectsVerb", subject),
             own(MILEPOST, "shared:Objects", subject),
             *more,
