@@ -1,6 +1,17 @@
 """All workloads, in the order in which they run. A new one is a module here and a line below."""
 
-from benchmarks.workloads import booksynth, growing, importing, items, loading, overhead, parallel, resuming, saving
+from benchmarks.workloads import (
+    booksynth,
+    growing,
+    importing,
+    items,
+    loading,
+    overhead,
+    parallel,
+    resuming,
+    saving,
+    stores,
+)
 
 WORKLOADS = (
     *importing.WORKLOADS,
@@ -12,4 +23,5 @@ WORKLOADS = (
     *saving.WORKLOADS,
     *loading.WORKLOADS,
     *resuming.WORKLOADS,
+    *stores.WORKLOADS,
 )
