@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from booksynth.catalogue import INDEX
 from booksynth.console import Terminal
 from booksynth.following import NAMES, Told
 from booksynth.phases import ANALYSES, PLANS
-from booksynth.plans import INDEX
 from booksynth.report import shown
 from booksynth.request import CONSOLIDATED, SUMMARY
 from booksynth.shards import Problem

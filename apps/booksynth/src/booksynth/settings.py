@@ -86,6 +86,12 @@ class Phase4Settings(Section):
         le=120,
         description="The title's share of a plan's folder name is cut to so many characters, between words.",
     )
+    low_cohesion: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Merged wordings that are less alike than this on average are an open point of the plan.",
+    )
     plans_per_batch: int = Field(
         default=16,
         ge=1,
