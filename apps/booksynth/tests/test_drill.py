@@ -19,7 +19,7 @@ FEW_PLANS = "phases:\n  phase_3:\n    min_confidence: 0.6\n"
 
 def drilled(folder: Path, *options: str) -> dict[str, Any]:
     """Drill a run over the shelf in *folder*, and return the report."""
-    job = [sys.executable, "-m", "booksynth", "run", "--shelf-dir", "shelf", "--output-dir", "out"]
+    job = [sys.executable, "-m", "booksynth", "run", "shelf", "--output", "out"]
     if (folder / "own.yaml").exists():
         job += ["--config", "own.yaml"]
     command = [sys.executable, "-m", "milepost.cli", "drill", *options, "--json", "--compare", "out", "--", *job]

@@ -145,5 +145,5 @@ def test_help_loads_no_settings() -> None:
         "print([name for name in sys.modules if name.startswith(('milepost', 'rapidfuzz', 'booksynth.settings'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "booksynth run --shelf-dir books --output-dir results" in done.stdout
+    assert "booksynth run books --output results" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"

@@ -167,6 +167,7 @@ def _output_of(chosen: Settings) -> Path:
 @contextmanager
 def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterator[None]:
     """Say what to do where the other command keeps its progress in the output folder."""
+    flag = "--output" if ours == "run" else "--output-dir"
     try:
         yield
     except ForeignRun as error:
@@ -175,7 +176,7 @@ def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterat
         else:
             where = shown(folder)
             kept = shown(folder / chosen.checkpoints.checkpoint_dir / "phase_3")
-            remedy = f"another --output-dir; or, if that progress is not needed, remove {kept}"
+            remedy = f"another {flag}; or, if that progress is not needed, remove {kept}"
         message = (
             f"{where} holds progress of `booksynth {theirs}`, which is kept in another way than that of "
             f"`booksynth {ours}`. Give {remedy} and run this again."
@@ -197,8 +198,9 @@ def _switched_off(*, off: bool) -> Iterator[None]:
 
 
 def _run(params: Mapping[str, str], limits: dict[str, Any], folder: Path, terminal: Terminal) -> dict[str, Any]:
+    from booksynth.ending import tell
     from booksynth.following import Follower
-    from booksynth.outcome import outcome_of, tell
+    from booksynth.outcome import outcome_of
     from booksynth.phases import workflow
 
     follower = Follower(terminal)

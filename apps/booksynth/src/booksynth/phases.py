@@ -43,7 +43,7 @@ def shelf_dir(config: Settings) -> Path:
     Raises:
         InvalidArgument: No setting says which.
     """
-    return _said("shelf", config.paths.shelf_dir)
+    return _said("shelf", "SHELF", config.paths.shelf_dir)
 
 
 def output_dir(config: Settings) -> Path:
@@ -52,12 +52,12 @@ def output_dir(config: Settings) -> Path:
     Raises:
         InvalidArgument: No setting says which.
     """
-    return _said("output", config.paths.output_dir)
+    return _said("output", "--output DIR", config.paths.output_dir)
 
 
-def _said(name: str, folder: Path | None) -> Path:
+def _said(name: str, argument: str, folder: Path | None) -> Path:
     if folder is None:
-        message = f"no {name} folder: give `booksynth run --{name}-dir`, or set paths.{name}_dir"
+        message = f"no {name} folder: give `booksynth run {argument}`, or set paths.{name}_dir"
         raise InvalidArgument(message)
     return folder
 

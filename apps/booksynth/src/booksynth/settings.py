@@ -111,11 +111,11 @@ class PhasesSettings(Section):
 class PathsSettings(Section):
     """Folders that the command line may leave out; relative ones begin at the current folder."""
 
-    shelf_dir: Path | None = Field(default=None, description="Folder of the books, where --shelf-dir is not given.")
+    shelf_dir: Path | None = Field(default=None, description="Folder of the books, where SHELF is not given.")
     analysis_dir: Path | None = Field(
         default=None, description="Folder of the trackers, where --analysis-dir is not given."
     )
-    output_dir: Path | None = Field(default=None, description="Folder of the results, where --output-dir is not given.")
+    output_dir: Path | None = Field(default=None, description="Folder of the results, where none is given.")
 
 
 class LoggingSettings(Section):
