@@ -33,8 +33,8 @@ class Happened:
     key: str | None = None
     loop: str | None = None
     error: str | None = None
-    done: int | None = None
-    total: int | None = None
+    loop_done: int | None = None
+    loop_total: int | None = None
 
 
 def terminal(columns: int, *, is_live: bool = True) -> tuple[Terminal, io.StringIO]:
@@ -168,20 +168,22 @@ def test_the_bar_does_not_count_what_was_restored() -> None:
     """After a resume the bar stands where the run stands, and its speed is that of the new items alone."""
     made, _ = terminal(120)
     follower = Follower(made)
-    follower(Happened("opened", done=90))
+    follower(Happened("opened", loop_done=90))
     assert follower._bar is not None
     clock = iter(range(1_000))
     follower._bar.get_time = lambda: float(next(clock))
     (task,) = follower._bar.tasks
-    follower(Happened("started", key="91", done=90, total=100))
+    follower(Happened("started", key="91", loop_done=90, loop_total=100))
     assert (task.completed, task.total) == (90, 100)
     for number in range(91, 95):
-        follower(Happened("done", key=f"{number}", done=number, total=100))
+        follower(Happened("done", key=f"{number}", loop_done=number, loop_total=100))
     assert task.completed == 94
     assert task.speed is not None
     assert task.speed <= 1
     assert task.time_remaining is not None
     assert task.time_remaining >= 6
+    follower(Happened("done", key="c", loop="chapters", loop_done=3, loop_total=7))
+    assert (task.completed, task.fields["part"]) == (94, "part 3 of 7")
     follower(Happened("closed"))
     assert follower._bar is None
 

@@ -49,11 +49,11 @@ class Happening(Protocol):
         """What went wrong."""
 
     @property
-    def done(self) -> int | None:
-        """How many items of the phase are done."""
+    def loop_done(self) -> int | None:
+        """How many items of its loop are done."""
 
     @property
-    def total(self) -> int | None:
+    def loop_total(self) -> int | None:
         """How many there are, where that is known."""
 
 
@@ -87,15 +87,15 @@ class Follower:
             told.state = "reused"
             self._terminal.print(f"{name}: nothing has changed, its result is taken.")
         elif event.kind == "opened":
-            told.state, told.restored = "interrupted", event.done or 0
+            told.state, told.restored = "interrupted", event.loop_done or 0
             self._began[event.phase] = time.monotonic()
-            kept = f" ({count(event.done, 'item')} restored)" if event.done else ""
+            kept = f" ({count(told.restored, 'item')} restored)" if told.restored else ""
             self._terminal.print(f"{name}{kept}", "bold")
-            self._start(name, told.restored, event.total)
-        elif event.kind == "started":
-            self._move(told, event)
-        elif event.kind in {"done", "failed"} and event.key is not None and event.loop is None:
-            self._item(told, event)
+            self._start(name, told.restored)
+        elif event.kind in {"started", "done", "failed"} and event.key is not None:
+            if event.loop is None and event.kind != "started":
+                self._item(told, event)
+            self._move(event)
         elif event.kind == "completed":
             told.state = "done"
         elif event.kind == "closed":
@@ -117,14 +117,18 @@ class Follower:
             told.items.append(key)
             if event.phase in TOLD_ONE_BY_ONE:
                 self._terminal.print(f"  read: {printable(key)}", cut=True)
-        self._move(told, event)
 
-    def _move(self, told: Told, event: Happening) -> None:
-        if self._bar is not None and self._task is not None:
-            done = told.restored + len(told.items) if event.done is None else event.done
-            self._bar.update(self._task, completed=done, total=event.total)
+    def _move(self, event: Happening) -> None:
+        if self._bar is None or self._task is None:
+            return
+        done, total = event.loop_done or 0, event.loop_total
+        if event.loop is None:
+            self._bar.update(self._task, completed=done, total=total, part="")
+        elif total:
+            # The chapters of a book: it is seen to go on, and counts when it is done.
+            self._bar.update(self._task, part=f"part {done} of {total}")
 
-    def _start(self, name: str, done: int, total: int | None) -> None:
+    def _start(self, name: str, done: int) -> None:
         if not self._terminal.is_live:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -135,6 +139,7 @@ class Follower:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[part]}"),
             *(wide if self._terminal.console.width >= WIDE else ()),
             console=self._terminal.console,
             transient=True,
@@ -142,5 +147,5 @@ class Follower:
         )
         # What is behind the start of the bar has no part in its speed: restored items do not make the rest look quick.
         shown = name if self._terminal.console.width >= WIDE else ""
-        self._task = self._bar.add_task(shown, completed=done, total=total)
+        self._task = self._bar.add_task(shown, completed=done, total=None, part="")
         self._bar.start()
