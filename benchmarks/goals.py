@@ -79,6 +79,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("import", FOREIGN, 0, "modules", "import milepost"),
     Goal("booksynth", RATIO, 1.05, "×", "checkpoints on"),
     Goal("booksynth", SHARE, 5, "%", "checkpoints on, timed inside"),
+    Goal("phases", PEAK, 250, "MB", "phase 3"),
+    Goal("phases-trackers", PEAK, 250, "MB", "phase 3"),
 )
 
 

@@ -1,6 +1,17 @@
 """All workloads, in the order in which they run. A new one is a module here and a line below."""
 
-from benchmarks.workloads import booksynth, growing, importing, items, loading, overhead, parallel, resuming, saving
+from benchmarks.workloads import (
+    booksynth,
+    growing,
+    importing,
+    items,
+    loading,
+    overhead,
+    parallel,
+    phases,
+    resuming,
+    saving,
+)
 
 WORKLOADS = (
     *importing.WORKLOADS,
@@ -9,6 +20,7 @@ WORKLOADS = (
     *parallel.WORKLOADS,
     *overhead.WORKLOADS,
     *booksynth.WORKLOADS,
+    *phases.WORKLOADS,
     *saving.WORKLOADS,
     *loading.WORKLOADS,
     *resuming.WORKLOADS,

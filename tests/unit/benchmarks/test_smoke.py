@@ -11,7 +11,9 @@ from benchmarks import environments
 from benchmarks.harness import measure
 from benchmarks.model import Contender, Workload
 from benchmarks.results import result_of
+from benchmarks.work.resuming import PEAK
 from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.phases import EXAMPLES
 
 SMALL = {"items": 16, "steps": 3, "bytes": 10_000, "done": 20, "processes": 2}
 CHOSEN = (
@@ -46,6 +48,17 @@ def test_the_work_is_done(name: str, tmp_path: Path) -> None:
     result = result_of(workload, measure(workload, 1, 1, tmp_path, None))
     assert [row.contender for row in result.rows if row.seconds is None] == []
     assert all(workload.floor in row.ratios for row in result.rows)
+
+
+def test_a_phase_of_booksynth_is_measured(tmp_path: Path) -> None:
+    """A phase of booksynth runs by itself, the phases before it done, and comes out with its peak of memory."""
+    [workload] = [one for one in WORKLOADS if one.name == "phases"]
+    contenders = tuple(one for one in workload.contenders if one.name in {"phase 3", workload.floor})
+    shelf = [str(EXAMPLES / "shelf")]
+    series = measure(replace(workload, settings={"shelf": shelf}, contenders=contenders), 1, 1, tmp_path, None)
+    rows = result_of(workload, series).rows
+    assert [row.contender for row in rows if row.seconds is None] == []
+    assert all(20 < float(row.measures[PEAK]) < 1_000 for row in rows)
 
 
 def test_a_peer_without_an_environment_is_named(tmp_path: Path) -> None:
