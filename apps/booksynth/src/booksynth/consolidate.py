@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from booksynth import texts
-from booksynth.entries import Entry, Voice, merge, order, severity
-from booksynth.merging import components
+from booksynth.clusters import Cluster, clusters
+from booksynth.entries import Entry, merge, order, severity
 from booksynth.shelf import Book, books
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = "booksynth/consolidated-recommendations"
 # Counts up when the same shards give another document: cached results are then made anew.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def consolidate(
     """
     shelf, found = books(shards, settings.max_field_chars)
     problems = sorted([*file_problems, *found], key=lambda one: (one.file, one.where, one.code))
-    entries = _entries(shelf, settings.similarity_threshold)
+    found_clusters = clusters(shelf, settings)
+    entries = sorted(_entries(found_clusters.clusters), key=order)
     kept = [entry for entry in entries if entry["confidence"] >= settings.min_confidence]
     below = [entry for entry in entries if entry["confidence"] < settings.min_confidence]
     document = {
@@ -60,22 +61,17 @@ def consolidate(
     return Consolidation(document, problems)
 
 
-def _entries(shelf: list[Book], threshold: float) -> list[Entry]:
-    voices: dict[str, list[Voice]] = {}
-    for book in shelf:
-        for member in book.members.values():
-            key = texts.key(str(member.fields["title"]))
-            voices.setdefault(key, []).append(Voice(book, member))
+def _entries(found: list[Cluster]) -> list[Entry]:
     entries: list[Entry] = []
     ids: dict[str, str] = {}
-    for group in components(voices, threshold):
-        entry = merge(voice for key in group for voice in voices[key])
-        ids.update({key: str(entry["id"]) for key in group})
+    for cluster in found:
+        entry = merge(cluster)
+        ids.update({voice.key: str(entry["id"]) for voice in cluster.voices})
         entries.append(entry)
     for entry in entries:
         for dependency in entry["dependencies"]:
             dependency["id"] = ids.get(texts.key(dependency["text"]))
-    return sorted(entries, key=order)
+    return entries
 
 
 def _book(book: Book) -> dict[str, Any]:

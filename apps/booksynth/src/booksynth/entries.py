@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from booksynth import texts
@@ -11,19 +10,12 @@ from booksynth import texts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from booksynth.shelf import Book, Member
+    from booksynth.clusters import Cluster, Voice
+    from booksynth.shelf import Member
 
 SEVERITY = ("critical", "important", "nice_to_have")
 
 Entry = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One recommendation of one book, as a member of a merged one."""
-
-    book: Book
-    member: Member
 
 
 def severity(bucket: str) -> tuple[int, str]:
@@ -43,16 +35,16 @@ def confidence(book_count: int) -> float:
     return round(1 - 0.5**book_count, 6)
 
 
-def merge(voices: Iterable[Voice]) -> Entry:
-    """Return the merged entry of all *voices*; dependencies are still without ids."""
-    members = sorted(voices, key=lambda voice: (voice.book.key, voice.member.digest))
-    fields = _representative(members)
+def merge(cluster: Cluster) -> Entry:
+    """Return the merged entry of *cluster*; dependencies are still without ids."""
+    members = cluster.voices
+    fields = _representative(cluster.medoids)
     votes = _priority_votes(members)
     books = {voice.book.key: voice.book.title for voice in members}
-    digests = sorted({voice.member.digest for voice in members})
+    digests = cluster.members
     return {
         "id": f"rec-{texts.digest(digests)[:16]}",
-        "title": _most_frequent(str(voice.member.fields["title"]) for voice in members),
+        "title": _most_frequent(str(voice.member.fields["title"]) for voice in cluster.medoids),
         "priority": min(votes, key=lambda bucket: (-votes[bucket], severity(bucket))),
         "priority_votes": votes,
         "confidence": confidence(len(books)),
