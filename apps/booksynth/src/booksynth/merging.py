@@ -101,7 +101,7 @@ def _linkage(vectors: csr_array, part: Sequence[int]) -> list[tuple[int, int, fl
 
 
 def _cut(part: Sequence[int], merges: Sequence[tuple[int, int, float]], threshold: float) -> list[tuple[int, ...]]:
-    held = {number: (row,) for number, row in enumerate(part)}
+    held: dict[int, tuple[int, ...]] = {number: (row,) for number, row in enumerate(part)}
     for number, (first, second, similar) in enumerate(merges, len(part)):
         if similar >= threshold:
             held[number] = (*held.pop(first), *held.pop(second))

@@ -98,7 +98,10 @@ def _nearest(own: int, columns: Any, cosines: Any) -> list[tuple[int, float]]:
     kept = (cosines >= LEAST_COSINE) & (columns != own)
     columns, cosines = columns[kept], cosines[kept]
     order = np.lexsort((columns, -cosines))[: NEIGHBOURS - 1]
-    near = [(column, cosine * cosine) for column, cosine in zip(columns[order].tolist(), cosines[order].tolist())]
+    near = [
+        (column, cosine * cosine)
+        for column, cosine in zip(columns[order].tolist(), cosines[order].tolist(), strict=True)
+    ]
     # A text without a word is near to nothing but itself.
     return sorted([*near, (own, 1.0)])
 
