@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from booksynth import texts
-from booksynth.clusters import Cluster, clusters
+from booksynth.clusters import clusters
+from booksynth.dependencies import resolve
 from booksynth.entries import Entry, merge, order, severity
 from booksynth.shelf import Book, books
+from booksynth.themes import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,36 +43,28 @@ def consolidate(
     shelf, found = books(shards, settings.max_field_chars)
     problems = sorted([*file_problems, *found], key=lambda one: (one.file, one.where, one.code))
     found_clusters = clusters(shelf, settings)
-    entries = sorted(_entries(found_clusters.clusters), key=order)
-    kept = [entry for entry in entries if entry["confidence"] >= settings.min_confidence]
-    below = [entry for entry in entries if entry["confidence"] < settings.min_confidence]
+    merged = [merge(cluster) for cluster in found_clusters.clusters]
+    cycles = resolve(merged, found_clusters.clusters)
+    kept = [entry for entry in merged if entry["confidence"] >= settings.min_confidence]
+    themes = group(merged, found_clusters.themes, settings.min_confidence)
+    kept.sort(key=order)
+    below = sorted((entry for entry in merged if entry["confidence"] < settings.min_confidence), key=order)
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "settings": settings.model_dump(mode="json"),
         "books": [_book(book) for book in shelf],
+        "themes": themes,
         "recommendations": kept,
         "below_min_confidence": below,
+        "dependency_cycles": cycles,
         "files_not_used": _not_used(shelf, problems),
         "problems": [
             {"file": one.file, "where": one.where, "code": one.code, "reason": one.reason} for one in problems
         ],
-        "totals": _totals(shards, shelf, kept, below, problems),
+        "totals": {**_totals(shards, shelf, kept, below, problems), "themes": len(themes)},
     }
     return Consolidation(document, problems)
-
-
-def _entries(found: list[Cluster]) -> list[Entry]:
-    entries: list[Entry] = []
-    ids: dict[str, str] = {}
-    for cluster in found:
-        entry = merge(cluster)
-        ids.update({voice.key: str(entry["id"]) for voice in cluster.voices})
-        entries.append(entry)
-    for entry in entries:
-        for dependency in entry["dependencies"]:
-            dependency["id"] = ids.get(texts.key(dependency["text"]))
-    return entries
 
 
 def _book(book: Book) -> dict[str, Any]:

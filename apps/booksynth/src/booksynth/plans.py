@@ -18,7 +18,6 @@ FORMAT = "booksynth/plan"
 FORMAT_VERSION = 1
 QUOTE = "quote"
 
-_STEP = re.compile(r"\A\s*step\s+\d+\s*[:.)-]\s*(?=\S)", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
 
@@ -218,7 +217,7 @@ def _fence(fields: Mapping[str, Any]) -> str:
 
 
 def _step_texts(entry: Entry) -> list[str]:
-    return [_STEP.sub("", one, count=1) for one in entry["implementation_steps"] if one.strip()]
+    return [one["text"] for one in entry["implementation_steps"]]
 
 
 def _steps(entry: Entry) -> str:
