@@ -109,7 +109,7 @@ def record(title: Any = "Cache the index", **fields: Any) -> dict[str, Any]:
     return {
         "title": title,
         "description": f"Why and how: {title}.",
-        "technical_details": "Plain files.",
+        "technical_details": f"{title}.",
         "implementation_steps": ["Step 1: Look", "Do it"],
         "expected_impact": "Less waiting",
         "priority": "IMPORTANT",

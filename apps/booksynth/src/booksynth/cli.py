@@ -53,6 +53,19 @@ Settings come from the options below, then from the environment (BOOKSYNTH_PHASE
 then from the file of --config, then from the defaults. `milepost run booksynth:workflow` runs the same.
 """
 
+EVALUATE_HELP = """Tell how well merging agrees with pairs that a person judged; writes nothing.
+
+A line of the labels is {"a": "…", "b": "…", "same": 0 or 1, "weight": 8.3}. a and b are the first 16 hex digits of
+SHA-256 over title, newline, description of a recommendation, in UTF-8. Pairs that are not in the folder are left out.
+
+\b
+Example:
+  booksynth evaluate --labels labels.jsonl --analysis-dir analyses --json
+
+Thresholds come from the environment (BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD=0.6), then from the file of
+--config, then from the defaults.
+"""
+
 app = typer.Typer(
     name="booksynth",
     no_args_is_help=True,
@@ -103,6 +116,19 @@ Store = Annotated[
     str | None, typer.Option(metavar="PATH_OR_URL", help="Where progress is kept, instead of the output folder.")
 ]
 Config = Annotated[Path | None, typer.Option(help="Settings (YAML) instead of the packaged defaults.")]
+
+
+@app.command("evaluate", help=EVALUATE_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def evaluate(
+    labels: Annotated[Path, typer.Option(help="Judged pairs, one JSON object a line.")],
+    analysis_dir: Annotated[Path, typer.Option(help="Folder of the *_convergence_tracker.json files.")],
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the score as JSON, and nothing else.")] = False,
+) -> None:
+    """Score the merging; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.evaluate(labels=labels, analysis_dir=analysis_dir, config=config, as_json=as_json)
 
 
 @app.command("phase-3", help=PHASE_3_HELP + _EXIT_CODES)

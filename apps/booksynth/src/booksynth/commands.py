@@ -17,6 +17,7 @@ from booksynth.exits import translated
 from booksynth.interrupts import Interrupts
 from booksynth.report import Report, shown
 from booksynth.request import InputError, Request
+from booksynth.texts import printable
 from milepost.errors import ForeignRun, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -56,6 +57,24 @@ def phase_3(
             if as_json:
                 _print_bytes(report.encode())
     return report
+
+
+def evaluate(*, labels: Path, analysis_dir: Path, config: Path | None, as_json: bool) -> None:
+    """Score the merging against judged pairs; every other way out is an exit code."""
+    from booksynth import evaluate as scoring
+
+    interrupts = Interrupts()
+    with translated(lambda: "nothing was written. To begin again:"), interrupts.installed():
+        chosen = settings.manager(config).load().phases.phase_3
+        score, problems = scoring.run(labels, analysis_dir, chosen)
+        for problem in problems:
+            _tell(f"{problem.file}: {problem.reason}")
+        text = scoring.as_json(score) if as_json else "\n".join(scoring.lines(score, chosen.similarity_threshold))
+        _print_bytes(f"{text}\n".encode())
+
+
+def _tell(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def _kept(request: Request | None) -> str:

@@ -13,7 +13,6 @@ from booksynth import texts
 from booksynth.acceptance import IMPACT, STEP_NUMBER, Check, acceptance, effort_text, open_points
 from booksynth.entries import Entry
 from booksynth.summary import code, count, escape, split, table, word
-from booksynth.upgrade import upgraded
 
 PLAN, SOURCES, DATA, ORDER = "PLAN.md", "SOURCES.md", "plan.json", "ORDER.md"
 FORMAT = "booksynth/plan"
@@ -68,7 +67,6 @@ def versions(document: Mapping[str, Any]) -> dict[str, str]:
 
     A plan shows its recommendation, the titles of those that it depends on, and that of its theme.
     """
-    document = upgraded(document)
     titles, themes = titles_of(document), _themes(document)
     return {
         entry["id"]: texts.digest(
@@ -98,7 +96,6 @@ class Planner:
             max_slug_chars: A folder's name has up to so many characters of the title.
             low_cohesion: Members that are less alike than this on average are an open point. 0 to 1.
         """
-        document = upgraded(document)
         self.entries: dict[str, Entry] = {entry["id"]: entry for entry in document["recommendations"]}
         self._titles = titles_of(document)
         self._themes = _themes(document)

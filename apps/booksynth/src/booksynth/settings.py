@@ -45,13 +45,21 @@ class Phase3Settings(Section):
     """Consolidation and Synthesis."""
 
     similarity_threshold: float = Field(
-        default=1.0,
-        ge=0,
+        default=0.55,
+        gt=0,
         le=1,
         description=(
-            "Titles at least this alike become one recommendation. 1.0: only equal ones, once "
-            "case, spaces, punctuation and ligatures are set aside. On real books 0.90 merged no "
-            "wrong pair, 0.85 about one in seven."
+            "Recommendations at least this alike, on the average, become one. 1.0: only those whose titles are equal "
+            "once case, spaces, punctuation and ligatures are set aside."
+        ),
+    )
+    theme_threshold: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description=(
+            "Recommendations at least this alike belong to one theme; no theme ends within a recommendation, so above "
+            "similarity_threshold this counts as that."
         ),
     )
     min_confidence: float = Field(
