@@ -229,6 +229,9 @@ def test_a_cycle_is_told() -> None:
         entry["dependencies"] = [{**one, "is_cyclic": True} for one in entry["dependencies"]]
     place = next(place for place, one in enumerate(document["recommendations"]) if one["title"] == "One")
     assert "(needs this in turn, see [ORDER.md](../ORDER.md))" in planned(document, place)[PLAN]
+    assert "the books give no order" in planned(document, place)[PLAN]
+    alone = consolidated([record("One", dependencies=["One"])])
+    assert "cycle" not in points(alone)
     page = catalogue.files(planner(document))["ORDER.md"]
     assert page.count("(in a cycle)") == 2
     assert "## Cycles" in page

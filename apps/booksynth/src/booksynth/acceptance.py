@@ -102,7 +102,8 @@ def open_points(
     unknown = sum(one.id is None for one in needed)
     if unknown:
         points.append(("prerequisites", f"{count(unknown, 'prerequisite')} that nothing on the shelf explains."))
-    if any(one["is_cyclic"] for one in entry["dependencies"]):
+    # One that names itself is no cycle that anybody has to break.
+    if any(one["is_cyclic"] and one["id"] != entry["id"] for one in entry["dependencies"]):
         points.append(("cycle", "What it needs needs it in turn: the books give no order to do them in."))
     return points
 
