@@ -95,6 +95,8 @@ GOALS: tuple[Goal, ...] = (
     Goal("codec-save-1MB", against(ZSTD), 1.3, "×", ZSTD_AES),
     Goal("booksynth", RATIO, 1.05, "×", "checkpoints on"),
     Goal("booksynth", SHARE, 5, "%", "checkpoints on, timed inside"),
+    Goal("phases", PEAK, 250, "MB", "phase 3"),
+    Goal("phases-trackers", PEAK, 250, "MB", "phase 3"),
 )
 
 

@@ -16,6 +16,7 @@ from booksynth import settings
 from booksynth.settings import Settings
 from milepost import CheckpointManager
 
+THRESHOLD = "BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD"
 CONFIG = Path(__file__).parents[1] / "config" / "workflow_config.yaml"
 
 
@@ -157,6 +158,14 @@ def test_similarity_threshold(case: Case) -> None:
     assert len(case.titles()) == 3
     case.run("phases.phase_3.similarity_threshold", 0.9)
     assert case.titles() == ["Alone", "Cross validation: use!"]
+
+
+def test_theme_threshold(case: Case) -> None:
+    """phases.phase_3.theme_threshold decides which recommendations belong together."""
+    case.run("phases.phase_3.theme_threshold", 0.9, env={THRESHOLD: "1.0"})
+    assert len(case.document["themes"]) == 1
+    case.run("phases.phase_3.theme_threshold", 1.0, env={THRESHOLD: "1.0"})
+    assert case.document["themes"] == []
 
 
 def test_min_confidence(case: Case) -> None:

@@ -14,7 +14,9 @@ from benchmarks.model import Contender, Workload
 from benchmarks.results import result_of
 from benchmarks.servers import ServerMissing, Servers, s3_settings
 from benchmarks.work.coded import SIZE
+from benchmarks.work.resuming import PEAK
 from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads.phases import EXAMPLES
 
 if TYPE_CHECKING:
     from tests.support.postgres import Server
@@ -95,6 +97,17 @@ def test_a_server_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
         assert servers.ready(tiny("items")) == tiny("items")
         with pytest.raises(ServerMissing, match="scripts/services"):
             servers.ready(tiny("store-postgresql"))
+
+
+def test_a_phase_of_booksynth_is_measured(tmp_path: Path) -> None:
+    """A phase of booksynth runs by itself, the phases before it done, and comes out with its peak of memory."""
+    [workload] = [one for one in WORKLOADS if one.name == "phases"]
+    contenders = tuple(one for one in workload.contenders if one.name in {"phase 3", workload.floor})
+    shelf = [str(EXAMPLES / "shelf")]
+    series = measure(replace(workload, settings={"shelf": shelf}, contenders=contenders), 1, 1, tmp_path, None)
+    rows = result_of(workload, series).rows
+    assert [row.contender for row in rows if row.seconds is None] == []
+    assert all(20 < float(row.measures[PEAK]) < 1_000 for row in rows)
 
 
 def test_a_peer_without_an_environment_is_named(tmp_path: Path) -> None:
