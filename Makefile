@@ -81,6 +81,10 @@ demo: install ## from the bundled books and analyses to one list and a plan for 
 demo-killed: install ## the same, killed three times in the middle, then compared with an undisturbed run
 	@$(PY) scripts/killed_demo.py
 
+.PHONY: real-books
+real-books: install ## read the books of some Debian packages (needs apt and the network; never in CI)
+	@$(PY) scripts/real_books.py $(ARGS)
+
 .PHONY: check
 check: install ## the static part: style, types, layers
 	$(BIN)/ruff check

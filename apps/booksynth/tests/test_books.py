@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import milepost
 from apps.booksynth.tests import support
-from booksynth import books
+from booksynth import analysing, books
 from booksynth.inputs import Found, UnreadableError
-from booksynth.settings import Phase2Settings
+from booksynth.reading import kinds
+from booksynth.settings import Phase2Settings, PhasesSettings, Settings
 from booksynth.trackers import SUFFIX, parse
 
 SETTINGS = Phase2Settings()
@@ -28,9 +30,18 @@ def shelf(folder: Path, **files: str | bytes) -> list[Found]:
     return books.find(folder, SETTINGS.max_file_mb)
 
 
+def analyse(found: Found, settings: Phase2Settings) -> books.Analysis:
+    """Analyse one book in memory, as phase 2 does."""
+    with milepost.Phase("phase_2", enabled=False) as phase:
+        whole = Settings(phases=PhasesSettings(phase_2=settings))
+        analysis, problem = analysing.analyse(phase, found, analysing.analyser_of(whole, phase), settings)
+    assert problem is None
+    return analysis
+
+
 def analysed(folder: Path, name: str, content: str | bytes, **settings: Any) -> books.Analysis:
     (found,) = shelf(folder / "one", **{name.replace(".", "__"): content})
-    return books.analyse(found, Phase2Settings(**settings))
+    return analyse(found, Phase2Settings(**settings))
 
 
 def document(analysis: books.Analysis) -> dict[str, Any]:
@@ -96,7 +107,7 @@ def test_same_book_same_bytes(tmp_path: Path) -> None:
     one = shelf(tmp_path / "a", book__md="Never guess the format.")[0]
     two = shelf(tmp_path / "b", book__md="Never guess the format.")[0]
     os.utime(two.path, (1, 1))
-    assert books.analyse(one, SETTINGS) == books.analyse(two, SETTINGS)
+    assert analyse(one, SETTINGS) == analyse(two, SETTINGS)
     assert books.version(one) == books.version(two)
 
 
@@ -116,7 +127,7 @@ def test_a_tracker_is_taken_over_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [
-        ("book.pdf", "%PDF", "unsupported"),
+        ("book.docx", "PK", "unsupported"),
         ("book", "text", "unsupported"),
         ("book.md", b"caf\xe9 never do it", "not-utf8"),
         ("book.txt", b"never\x00 do it", "not-text"),
@@ -134,7 +145,7 @@ def test_refused_and_empty_books(tmp_path: Path, name: str, content: str | bytes
 def test_too_large(tmp_path: Path) -> None:
     """A book above the limit is refused without being read."""
     (found,) = books.find(shelf(tmp_path / "s", book__md="x" * 2000)[0].path.parent, 0.001)
-    assert codes(books.analyse(found, SETTINGS)) == ["too-large"]
+    assert codes(analyse(found, SETTINGS)) == ["too-large"]
 
 
 def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
@@ -142,7 +153,7 @@ def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.md").mkdir()
     os.mkfifo(tmp_path / "pipe.md")
     found = books.find(tmp_path, 64)
-    assert [codes(books.analyse(one, SETTINGS)) for one in found] == [["not-a-file"]] * 2
+    assert [codes(analyse(one, SETTINGS)) for one in found] == [["not-a-file"]] * 2
     assert [books.version(one)[:2] for one in found] == [["problem", "not-a-file"]] * 2
 
 
@@ -151,7 +162,7 @@ def test_a_book_that_vanished_has_failed(tmp_path: Path) -> None:
     (found,) = shelf(tmp_path / "s", book__md="Never guess the format.")
     found.path.unlink()
     with pytest.raises(UnreadableError) as caught:
-        books.analyse(found, SETTINGS)
+        books.read(found, SETTINGS)
     assert caught.value.problem.code == "unreadable"
     assert books.version(found)[:2] == ["problem", "unreadable"]
 
@@ -160,6 +171,14 @@ def test_version_follows_the_content(tmp_path: Path) -> None:
     """The version of a book changes with its content."""
     before = books.version(shelf(tmp_path / "s", book__md="one")[0])
     assert before != books.version(shelf(tmp_path / "s", book__md="two")[0])
+
+
+def test_version_follows_the_readers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that reads otherwise reads every book again."""
+    (found,) = shelf(tmp_path / "s", book__md="one")
+    before = books.version(found)
+    monkeypatch.setattr(kinds, "READERS", kinds.READERS + 1)
+    assert books.version(found) != before
 
 
 def test_long_sentences_are_reported(tmp_path: Path) -> None:
@@ -200,7 +219,7 @@ def test_file_names_are_distinct(names: set[str]) -> None:
 def test_example_shelf_overlaps() -> None:
     """Each bundled book gives advice, nothing of it is code, tables or front matter, and some stands in several."""
     folder = Path(__file__).parents[1] / "examples" / "shelf"
-    found = [books.analyse(one, SETTINGS) for one in books.find(folder, 64)]
+    found = [analyse(one, SETTINGS) for one in books.find(folder, 64)]
     titles = [
         {
             one["title"].rstrip(".!")

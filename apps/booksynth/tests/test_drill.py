@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from apps.booksynth.tests.bookmaking import epub, page
 from booksynth.trackers import SUFFIX
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 # Only what several books say gets a plan: fewer files and so fewer commits, the same code.
-FEW_PLANS = "phases:\n  phase_3:\n    min_confidence: 0.6\n"
+FEW_PLANS = "phases:\n  phase_2:\n    chapters_per_batch: 2\n  phase_3:\n    min_confidence: 0.6\n"
 
 
 def drilled(folder: Path, *options: str) -> dict[str, Any]:
@@ -39,10 +40,12 @@ def drilled(folder: Path, *options: str) -> dict[str, Any]:
 
 @pytest.fixture
 def few(tmp_path: Path) -> Path:
-    """Return a folder with the three bundled books and an analysis, and settings that make few plans."""
+    """Return a folder with three bundled books, an EPUB of three chapters and an analysis; few plans come of them."""
     folder = tmp_path / "job"
     shutil.copytree(EXAMPLES / "shelf", folder / "shelf")
     shutil.copy(EXAMPLES / "analyses" / f"Two_Things_at_Once_Concurrency_Without_Regret{SUFFIX}", folder / "shelf")
+    parts = {f"{n}.xhtml": page(f"<h1>Part {n}</h1><p>Never lose tape {n} of the set.</p>") for n in range(3)}
+    (folder / "shelf" / "Tapes.epub").write_bytes(epub(parts))
     (folder / "own.yaml").write_text(FEW_PLANS)
     return folder
 

@@ -12,6 +12,10 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
+def read(path: Path) -> str:
+    return path.read_text()
+
+
 def test_every_exit_code_is_documented() -> None:
     """README and help name the same exit codes, and those of the code are among them."""
     in_readme = set(re.findall(r"^\| (\d+) \|", README, re.MULTILINE))
@@ -23,8 +27,10 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_every_module_is_on_the_map() -> None:
     """The map of the code names every module."""
-    modules = {path.stem for path in (ROOT / "src" / "booksynth").glob("[a-z]*.py")}
-    named = set(re.findall(r"`(\w+)`", README.split("## The code")[1]))
+    source = ROOT / "src" / "booksynth"
+    modules = {path.stem for path in source.glob("[a-z]*") if path.suffix == ".py" or path.is_dir()}
+    modules |= {f"{path.parent.name}.{path.stem}" for path in source.glob("*/[a-z]*.py")}
+    named = set(re.findall(r"`([a-z_0-9]+(?:\.\w+)?)`", README.split("## The code")[1]))
     assert modules == named
 
 
@@ -39,7 +45,10 @@ def test_every_output_is_named() -> None:
 
 def test_every_problem_of_a_book_is_documented() -> None:
     """The README lists each code that the reading of a book can give."""
-    sources = "".join((ROOT / "src" / "booksynth" / f"{name}.py").read_text() for name in ("books", "inputs"))
-    codes = set(re.findall(r'(?:Problem\([^)]*?"", |FileError\(|code, reason = )"([a-z0-9-]+)"', sources)) - {""}
-    assert {"unsupported", "not-utf8", "too-large", "no-advice", "bad-name"} <= codes
+    source = ROOT / "src" / "booksynth"
+    files = [source / f"{name}.py" for name in ("books", "inputs", "analysing")] + list(source.glob("reading/*.py"))
+    before = r'Problem\([^)"]*?(?:"", |str\(name\), )|Error\(\s*|code, reason = |Note\([^"]*?|\w: \(|is_cut else |images, |broken, '
+    code = r"[a-z0-9]+(?:-[a-z0-9]+)+|drm|encrypted|scanned|unsupported"
+    codes = set(re.findall(rf'(?:{before})"({code})"', "".join(map(read, files))))
+    assert {"unsupported", "not-utf8", "too-large", "no-advice", "bad-name", "drm", "scanned", "broken-pages"} <= codes
     assert {code for code in codes if f"`{code}`" not in README} == set()

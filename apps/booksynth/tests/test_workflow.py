@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import milepost
 from apps.booksynth.tests import support
+from apps.booksynth.tests.bookmaking import epub, page
 from apps.booksynth.tests.support import Done, booksynth, record, results, run, standing, tracker
 from booksynth.trackers import SUFFIX
 
@@ -229,6 +231,24 @@ def test_a_missing_output_is_restored(output: Path, undisturbed: dict[str, str],
     assert standing(output) == undisturbed
 
 
+def test_a_book_killed_half_way_goes_on_there(output: Path, tmp_path: Path) -> None:
+    """A run that is killed in the middle of a book keeps its chapters, and the next goes on behind them to the same bytes."""
+    shelf = tmp_path / "one"
+    shelf.mkdir()
+    parts = {f"{n}.xhtml": page(f"<h1>Part {n}</h1><p>Never lose tape {n} of the set.</p>") for n in range(12)}
+    (shelf / "Tapes.epub").write_bytes(epub(parts, title="Tapes"))
+    one_by_one = {"BOOKSYNTH_PHASES__PHASE_2__CHAPTERS_PER_BATCH": "1"}
+    assert run(shelf, tmp_path / "whole", env=one_by_one).code == 0
+    kept = []
+    for operation in (36, 24):
+        assert run(shelf, output, env=one_by_one, kill=(operation, "after")).code == -9
+        with milepost.open("phase_2", store=output / "checkpoints") as reader:
+            kept.append(len(reader.results("chapters of Tapes.epub")))
+    assert 0 < kept[0] < kept[1] <= 12
+    assert run(shelf, output, env=one_by_one).code == 0
+    assert standing(output) == standing(tmp_path / "whole")
+
+
 def test_both_ways_of_phase_3_agree(tmp_path: Path) -> None:
     """Over the same trackers, sound and malformed, the workflow and `phase-3` give the same bytes."""
     shelf = tmp_path / "trackers"
@@ -254,7 +274,7 @@ def test_one_bad_book_stops_nothing(books: Path, output: Path) -> None:
     done = run(books, output)
     assert done.code == 0
     codes = {problem["file"]: problem["code"] for problem in done.report["problems"]}
-    assert codes == {"a.pdf": "unsupported", "b.md": "not-utf8", "c.txt": "no-advice", "d.md": "unreadable"}
+    assert codes == {"a.pdf": "broken-pdf", "b.md": "not-utf8", "c.txt": "no-advice", "d.md": "unreadable"}
     document = json.loads(results(output)[support.RESULTS[0]])
     unused = {one["file"]: one["code"] for one in document["files_not_used"]}
     assert unused == {**codes, f"e{SUFFIX}": "truncated"}

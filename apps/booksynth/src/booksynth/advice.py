@@ -5,7 +5,7 @@
 - *Plain*: should, ought to, had better, avoid, prefer, recommend, make sure, be sure, ensure, it is better, and a
   sentence that begins with a verb in the imperative (the list is below).
 - None: a question, a sentence of fewer than four words, and what only looks so: "must have been", "a key that must be
-  changed", "as it should", a noun that begins like a verb ("Use of locks is …", "Test is …").
+  changed", "as it should", a noun that begins like a verb ("Use of locks is …", "Test is …"), "Note that …".
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ _IMPERATIVES = frozenset(_VERBS.split())
 _NOUN_BEFORE = frozenset(_VERBS_OF_NOUNS.split())
 _OPENING = re.compile(r"^(?:then|first|instead|finally|next|also|so|but|and|please|therefore|in short)[, ]+")
 
+_TELLING = frozenset({"note that", "note how", "back to"})
+# What stands in front of a box; the sentence begins behind it.
+_LABEL = re.compile(r"\A(?i:note|tip|hint|caution|warning|important|attention)[:.!]?\s+(?=[\"“‘(]?[A-Z][a-z])")
+
 _END = re.compile(r"[.!?…]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9])")
 _EMPHASIS = re.compile(r"\b(?:never|always) ([\w'-]+)")
 _ABBREVIATION = re.compile(
@@ -93,7 +97,8 @@ def sentences(paragraph: str) -> list[str]:
 
 def strength(sentence: str) -> Strength | None:
     """Return how strongly a sentence advises, or None where it gives no advice."""
-    plain = " ".join(sentence.lower().replace("’", "'").split()).lstrip("\"'“‘([")
+    unlabelled = _LABEL.sub("", sentence)
+    plain = " ".join(unlabelled.lower().replace("’", "'").split()).lstrip("\"'“‘([")
     words = re.findall(r"[\w']+", plain)
     if len(words) < LEAST_WORDS or plain.rstrip("\"'”’)]").endswith("?"):
         return None
@@ -116,4 +121,6 @@ def quotes(paragraph: str, following: int) -> Iterator[Quote]:
 
 def _is_imperative(plain: str) -> bool:
     words = re.findall(r"[\w'-]+", plain)
-    return len(words) > 1 and words[0] in _IMPERATIVES and words[1] not in _NOUN_BEFORE
+    is_verb = len(words) > 1 and words[0] in _IMPERATIVES and words[1] not in _NOUN_BEFORE
+    # "cut(1) selects …", "Tag: …" and "Note that …" tell something, and "back to basics" is a label.
+    return is_verb and plain[len(words[0])] == " " and " ".join(words[:2]) not in _TELLING

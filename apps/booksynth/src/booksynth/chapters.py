@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from markdown_it.token import Token
 
@@ -19,6 +19,7 @@ _BULLET = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s+(?=\S)")
 _NUMBERED = re.compile(
     r"(?:chapter|part|section|appendix)\s+[\divxlc]+\b.*|\d{1,2}(?:\.\d{1,2})*\.?\s+\S.*", re.IGNORECASE
 )
+_NUMBER = re.compile(r"\A(?:(?:chapter|part|section|appendix)\s+)?(?:\d+(?:\.\d+)*|[A-Z])[.:]?\s+", re.IGNORECASE)
 _CLOSED = tuple(".!?:;,")
 _HEADING_MAX_CHARS = 100
 _SET_IN = 3
@@ -48,7 +49,7 @@ def from_markdown(text: str) -> Book:
     from markdown_it import MarkdownIt
 
     tokens = MarkdownIt("commonmark").enable("table").parse(_FRONT_MATTER.sub("", text, count=1))
-    return _gathered(_markdown_parts(tokens))
+    return gathered(_markdown_parts(tokens))
 
 
 def from_text(text: str) -> Book:
@@ -58,10 +59,10 @@ def from_text(text: str) -> Book:
     capitals, or the first of the text, and does not end like a sentence. What is set in by at least three columns
     more than most lines is code.
     """
-    return _gathered(_text_parts(text))
+    return gathered(_text_parts(text))
 
 
-def _gathered(parts: Iterator[tuple[int, str]]) -> Book:
+def gathered(parts: Iterator[tuple[int, str]]) -> Book:
     """Put headings (level 1 and up) and paragraphs (level 0) together."""
     title = ""
     headings: dict[int, str] = {}
@@ -75,8 +76,23 @@ def _gathered(parts: Iterator[tuple[int, str]]) -> Book:
         elif level:
             headings = {above: name for above, name in headings.items() if above < level} | {level: line}
         else:
-            paragraphs.append(Paragraph(SEPARATOR.join(headings.values()), line))
+            paragraphs.append(Paragraph(path(headings.values()), line))
     return Book(title, paragraphs)
+
+
+def path(names: Iterable[str]) -> str:
+    """Return the name of a chapter below others. One that only repeats what it stands below counts once."""
+    kept: list[str] = []
+    for name in filter(None, names):
+        if kept and _bare(kept[-1]) == _bare(name):
+            kept[-1] = max(kept[-1], name, key=len)
+        else:
+            kept.append(name)
+    return SEPARATOR.join(kept)
+
+
+def _bare(name: str) -> str:
+    return _NUMBER.sub("", name).casefold()
 
 
 def _markdown_parts(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:

@@ -19,13 +19,14 @@ RACY_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Found:
-    """A tracker in the folder, by its name. A file that cannot be used carries its problem."""
+    """A file in the folder, by its name, or a folder of pages. What cannot be used carries its problem."""
 
     name: str
     path: Path
     size: int
     signature: list[int]
     problem: Problem | None = None
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import milepost
-from booksynth import books, catalogue, inputs, outputs, plans
+from booksynth import analysing, books, catalogue, inputs, outputs, plans
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.report import shown
 from booksynth.request import CONSOLIDATED, SUMMARY
@@ -104,17 +104,19 @@ def find_books(*, config: Settings) -> list[Found]:
 @workflow.phase(items=find_books, key=_name, version=books.version, params=lambda config: config.phases.phase_2)
 def phase_2(phase: milepost.Phase, found: list[Found], *, config: Settings) -> dict[str, Any]:
     """Read the books; return the analyses by file, and what is wrong with which book."""
+    analyser = analysing.analyser_of(config, phase)
     failed: list[Problem] = []
+    partial: dict[str, books.Analysis] = {}
     for book in phase.each(found):
-        try:
-            analysis = books.analyse(book, config.phases.phase_2)
-        except UnreadableError as error:
-            # A failure, not a result: the next run tries this book again.
-            failed.append(error.problem)
-            phase.fail(f"{error.problem.code}: {error.problem.reason}")
-        else:
-            phase.record(analysis.dump())
-    read = {name: books.Analysis.load(record) for name, record in phase.results().items()}
+        analysis, failure = analysing.analyse(phase, book, analyser, config.phases.phase_2)
+        if failure is None:
+            phase.record(analysis.dump(), key=book.name)
+            continue
+        # Not a result: the next run tries this book again. What of it succeeded is used meanwhile.
+        partial[book.name] = analysis
+        failed.append(failure)
+        phase.fail(f"{failure.code}: {failure.reason}", key=book.name)
+    read = partial | {name: books.Analysis.load(record) for name, record in phase.results().items()}
     problems = [*failed, *(problem for analysis in read.values() for problem in analysis.problems)]
     files = {name: analysis.data for name, analysis in read.items() if analysis.data is not None}
     folder = output_dir(config) / ANALYSES

@@ -16,7 +16,7 @@ FILE_PARAMETER = "config"
 
 
 class Phase2Settings(Section):
-    """Reading the books: what is quoted as advice."""
+    """Reading the books: what that may take, and what is quoted as advice."""
 
     max_file_mb: float = Field(
         default=64.0,
@@ -38,6 +38,39 @@ class Phase2Settings(Section):
             "Up to so many sentences behind the advice, of the same paragraph, are quoted with it, because "
             "they often give the reason. The next advice ends them."
         ),
+    )
+    max_pages: int = Field(
+        default=5_000,
+        ge=1,
+        le=1_000_000,
+        description="A book of more pages (PDF), parts (EPUB) or files (a folder of HTML) is not read but reported.",
+    )
+    max_seconds: float = Field(
+        default=120.0,
+        ge=1,
+        le=86_400,
+        description="A book that takes longer to be read counts as failed. Seconds of processor time.",
+    )
+    max_memory_mb: float = Field(
+        default=1_024.0,
+        ge=256,
+        le=1_048_576,
+        description=(
+            "A PDF, EPUB or HTML book that needs more to be read is not read but reported. Megabytes of "
+            "1,000,000 bytes, of address space."
+        ),
+    )
+    max_unpacked_mb: float = Field(
+        default=256.0,
+        gt=0,
+        le=65_536,
+        description="An EPUB that unpacks to more is not read but reported. Megabytes of 1,000,000 bytes.",
+    )
+    chapters_per_batch: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        description="So many chapters are recorded at once, with one sync, where advice is quoted.",
     )
 
 

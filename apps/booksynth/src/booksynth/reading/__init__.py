@@ -1,0 +1,1 @@
+"""Books of every kind, read to their paragraphs."""
