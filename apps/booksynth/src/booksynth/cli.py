@@ -53,6 +53,15 @@ Settings come from the options below, then from the environment (BOOKSYNTH_PHASE
 then from the file of --config, then from the defaults. `milepost run booksynth:workflow` runs the same.
 """
 
+REPORT_HELP = """Make report.html again, from the consolidated_recommendations.json that stands in a folder.
+
+Runs of phase 3 write the page by themselves. This is for a list that was made elsewhere, or a page that was lost.
+
+\b
+Example:
+  booksynth report --output-dir results
+"""
+
 app = typer.Typer(
     name="booksynth",
     no_args_is_help=True,
@@ -133,6 +142,16 @@ def phase_3(
     )
     if report.status == "refused":
         raise typer.Exit(PROBLEMS)
+
+
+@app.command("report", help=REPORT_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def report(
+    output_dir: Annotated[Path, typer.Option(help="Folder that holds consolidated_recommendations.json.")],
+) -> None:
+    """Make the page again; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.report(output_dir)
 
 
 class PhaseName(StrEnum):

@@ -12,7 +12,7 @@ from booksynth.following import NAMES, Told
 from booksynth.phases import ANALYSES, PLANS
 from booksynth.plans import INDEX
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.shards import Problem
 from booksynth.summary import count
 from booksynth.texts import printable
@@ -47,6 +47,7 @@ def outcome_of(outputs: Mapping[str, Any], phases: Mapping[str, Told], folder: P
         "outputs": {
             name: shown(folder / name)
             for name, phase in (
+                (PAGE, "phase_3"),
                 (SUMMARY, "phase_3"),
                 (CONSOLIDATED, "phase_3"),
                 (f"{PLANS}/{INDEX}", "phase_4"),

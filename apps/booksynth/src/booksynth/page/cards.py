@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from booksynth.page.charts import is_contested
-from booksynth.page.model import Document, Effort, Recommendation, Source, Theme
+from booksynth.page.model import Dependency, Document, Effort, Recommendation, Source, Theme
 from booksynth.page.wording import counted, hours, priority_class
 
 _WORDING = (
@@ -102,12 +102,13 @@ def _card(
     books: Mapping[str, int],
 ) -> Card:
     place, theme = themes.get(one.theme or "", (None, None))
-    needs = [
-        Needed(need.text, need.id if need.id in titles else "", titles.get(need.id or "", ""), need.is_cyclic)
-        for need in one.dependencies
-        if need.id != one.id
-    ]
+    needs = [_needed(need, titles) for need in one.dependencies if need.id != one.id]
     return Card(one, theme, place, [books[title] for title in one.books if title in books], needs)
+
+
+def _needed(need: Dependency, titles: Mapping[str, str]) -> Needed:
+    target = need.id if need.id is not None and need.id in titles else ""
+    return Needed(need.text, target, titles.get(target, ""), need.is_cyclic)
 
 
 def effort(given: Effort) -> str:

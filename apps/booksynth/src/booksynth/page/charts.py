@@ -96,15 +96,17 @@ def books(document: Document) -> list[Row]:
 
 
 def themes(document: Document) -> list[Row]:
-    """Return the themes that stand in most books."""
-    ranked = sorted(document.themes, key=lambda one: (-one.book_count, -len(one.recommendations), one.title, one.id))
+    """Return the themes with entries on the list, by number of books; most comes first."""
+    listed = Counter(one.theme for one in document.recommendations)
+    ranked = [one for one in document.themes if listed[one.id]]
+    ranked.sort(key=lambda one: (-one.book_count, -listed[one.id], one.title, one.id))
     most = max((one.book_count for one in ranked), default=0)
     places = {one.id: place for place, one in enumerate(document.themes)}
     return [
         Row(
             one.title,
             [Part("several", percent(one.book_count, most), one.book_count, "")],
-            f"{counted(one.book_count, 'book')}, {counted(len(one.recommendations), 'entry', 'entries')}",
+            f"{counted(one.book_count, 'book')}, {counted(listed[one.id], 'entry', 'entries')}",
             f"theme={places[one.id]}",
         )
         for one in ranked

@@ -5,18 +5,18 @@ A model for each part: a document from elsewhere, or one that was edited, is ref
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from booksynth.texts import printable
 
-FORMAT = "booksynth/consolidated-recommendations"
-FORMAT_VERSION = 2
 FAULTS_SHOWN = 3
 
-Count = int
-Share = float
+# Beyond these a document is damaged, and sums of them could fail.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Hours = Annotated[float, Field(ge=0, le=2**53, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -63,9 +63,9 @@ class Step(_Part):
 class Effort(_Part):
     """What the books think that it takes, in hours; texts that say no number are in `unknown`."""
 
-    median_hours: float | None
-    low_hours: float | None
-    high_hours: float | None
+    median_hours: Hours | None
+    low_hours: Hours | None
+    high_hours: Hours | None
     stated: Count
     unknown: list[str]
 
@@ -164,7 +164,6 @@ class Document(_Part):
     themes: list[Theme]
     recommendations: list[Recommendation]
     below_min_confidence: list[Any]
-    dependency_cycles: list[list[str]] = Field(default_factory=list)
     files_not_used: list[Unused]
     problems: list[Problem]
     totals: Totals

@@ -6,33 +6,41 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from booksynth.page import cards, charts, wording
+from booksynth.page import cards, charts, version_1, wording
 from booksynth.page.model import Document, checked
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+# Named one by one: what is named here is part of the fingerprint of the phase, so that a changed page is made anew.
+_HERE = Path(__file__).parent
+_CHARTS = _HERE / "charts_css" / "charts.min.css"
+_STYLE = _HERE / "report.css"
+_SCRIPT = _HERE / "report.js"
+_TEMPLATES = {"report.html.j2": _HERE / "report.html.j2", "parts.html.j2": _HERE / "parts.html.j2"}
+
 # A bar's length is a class, so that the page needs no style attribute and the policy can refuse all of them.
 _LENGTHS = "".join(f".p{n}{{--size:{n / 100:g}}}" for n in range(101))
 
 
-def render(document: Mapping[str, Any]) -> bytes:
-    """Return ``report.html`` of a consolidated document; equal documents give equal bytes.
+def render(document: Mapping[str, Any]) -> str:
+    """Return ``report.html`` of a consolidated document; equal documents give equal pages.
 
     Raises:
         NotADocumentError: The document has another form.
     """
-    return page_of(checked(document))
+    return page_of(checked(version_1.raised(document)))
 
 
-def page_of(document: Document) -> bytes:
+def page_of(document: Document) -> str:
     """Return the page of a document that is checked."""
     shown = cards.cards(document)
-    style, script = _asset("charts_css/charts.min.css") + _LENGTHS + _asset("report.css"), _asset("report.js")
-    text = _template().render(
+    style = _CHARTS.read_text(encoding="utf-8") + _LENGTHS + _STYLE.read_text(encoding="utf-8")
+    script = _SCRIPT.read_text(encoding="utf-8")
+    return _template().render(
         document=document,
         cards=shown,
         charts=charts,
@@ -45,7 +53,6 @@ def page_of(document: Document) -> bytes:
         script=script,
         policy=_policy(style, script),
     )
-    return text.encode()
 
 
 def _policy(style: str, script: str) -> str:
@@ -61,18 +68,13 @@ def _digest(text: str) -> str:
 
 
 @cache
-def _asset(name: str) -> str:
-    return resources.files("booksynth.page").joinpath(name).read_text(encoding="utf-8")
-
-
-@cache
 def _template() -> Template:
-    from jinja2 import Environment, FunctionLoader, StrictUndefined
+    from jinja2 import DictLoader, Environment, StrictUndefined
 
     page = Environment(
         autoescape=True,
         finalize=_finalized,
-        loader=FunctionLoader(_asset),
+        loader=DictLoader({name: path.read_text(encoding="utf-8") for name, path in _TEMPLATES.items()}),
         lstrip_blocks=True,
         trim_blocks=True,
         undefined=StrictUndefined,
