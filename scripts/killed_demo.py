@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "booksynth", "phase-3", "--analysis-dir"]
 ANALYSES = "apps/booksynth/examples/analyses"
-RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md")
+RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md", "report.html")
 
 
 def run(output: Path, kill_at_book: int | None) -> tuple[int, str]:
