@@ -23,7 +23,8 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_every_module_is_on_the_map() -> None:
     """The map of the code names every module."""
-    modules = {path.stem for path in (ROOT / "src" / "booksynth").glob("[a-z]*.py")}
+    home = ROOT / "src" / "booksynth"
+    modules = {path.stem for path in (*home.glob("[a-z]*.py"), *(one.parent for one in home.glob("*/__init__.py")))}
     named = set(re.findall(r"`(\w+)`", README.split("## The code")[1]))
     assert modules == named
 
@@ -32,7 +33,7 @@ def test_every_output_is_named() -> None:
     """The README names every file that a run writes."""
     folders = (f"{phases.ANALYSES}/", f"{phases.PLANS}/", f"{phases.PLANS}/{outputs.MANIFEST}")
     plan = (plans.PLAN, plans.SOURCES, plans.DATA, plans.INDEX)
-    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT, *folders, *plan):
+    for name in (request.CONSOLIDATED, request.SUMMARY, request.PAGE, request.REPORT, *folders, *plan):
         assert f"`{name}`" in README
 
 
