@@ -106,6 +106,7 @@ def test_open_a_source_by_keyboard(browser: Browser, path: Path) -> None:
         source.locator("summary").focus()
         one.page.keyboard.press("Enter")
         expect(original).to_be_visible()
+        assert one.page.locator("details[open]").count() == 2
 
 
 def test_links_lead_to_what_they_name(browser: Browser, path: Path) -> None:
