@@ -43,7 +43,9 @@ def written(folder: Path, *entries: dict[str, Any]) -> Path:
 
 
 def shown(page: Page) -> list[str]:
-    return [title.split(" a-word")[0] for title in page.locator(".card > summary > b:visible").all_inner_texts()]
+    """Return the titles that are listed; as they are written, for what is below the window is not drawn yet."""
+    titles = page.locator("#cards > li:visible > .card > summary > b").all_text_contents()
+    return [title.split(" a-word")[0] for title in titles]
 
 
 def test_all_is_listed(browser: Browser, path: Path) -> None:
