@@ -17,7 +17,7 @@ from typing import Any
 
 from booksynth.trackers import SUFFIX
 
-RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md")
+RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md", "report.html")
 
 
 @dataclass(frozen=True)

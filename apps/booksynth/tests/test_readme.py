@@ -39,7 +39,7 @@ def test_every_output_is_named() -> None:
     folders = (f"{phases.ANALYSES}/", f"{phases.PLANS}/", f"{phases.PLANS}/{outputs.MANIFEST}")
     plan = (plans.PLAN, plans.SOURCES, plans.DATA, plans.ORDER)
     on_top = (catalogue.INDEX, catalogue.INDEX_TABLE, catalogue.ISSUES, catalogue.ISSUES_TABLE)
-    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT, *folders, *plan, *on_top):
+    for name in (request.CONSOLIDATED, request.SUMMARY, request.PAGE, request.REPORT, *folders, *plan, *on_top):
         assert f"`{name}`" in README
 
 

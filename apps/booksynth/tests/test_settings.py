@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from apps.booksynth.tests import support
-from apps.booksynth.tests.support import booksynth, record, results, tracker
+from apps.booksynth.tests.support import RESULTS, booksynth, record, results, tracker
 from booksynth import settings
 from booksynth.settings import Settings
 from milepost import CheckpointManager
@@ -97,7 +97,7 @@ def case(tmp_path: Path) -> Case:
 def test_checkpoints_enabled(case: Case) -> None:
     """checkpoints.enabled: false makes no checkpoint file."""
     case.run("checkpoints.enabled", False)
-    assert len(results(case.output)) == 2
+    assert len(results(case.output)) == len(RESULTS)
     assert not (case.output / "checkpoints").exists()
 
 
@@ -202,7 +202,7 @@ def test_paths_analysis_dir(case: Case) -> None:
 def test_paths_output_dir(case: Case) -> None:
     """paths.output_dir is used where the flag is absent."""
     case.run("paths.output_dir", str(case.output), "--analysis-dir", case.folder / "in")
-    assert len(results(case.output)) == 2
+    assert len(results(case.output)) == len(RESULTS)
 
 
 def test_flags_win_over_paths(case: Case) -> None:

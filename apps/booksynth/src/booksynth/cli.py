@@ -66,6 +66,15 @@ Thresholds come from the environment (BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRE
 --config, then from the defaults.
 """
 
+REPORT_HELP = """Make report.html again, from the consolidated_recommendations.json that stands in a folder.
+
+Runs of phase 3 write the page by themselves. This is for a list that was made elsewhere, or a page that was lost.
+
+\b
+Example:
+  booksynth report --output-dir results
+"""
+
 app = typer.Typer(
     name="booksynth",
     no_args_is_help=True,
@@ -167,6 +176,16 @@ def _one(given: Path | None, former: Path | None, name: str, former_name: str) -
         message = f"{name} says {given}, and {former_name} says {former}: give one of them"
         raise typer.BadParameter(message)
     return former if given is None else given
+
+
+@app.command("report", help=REPORT_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def report(
+    output_dir: Annotated[Path, typer.Option(help="Folder that holds consolidated_recommendations.json.")],
+) -> None:
+    """Make the page again; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.report(output_dir)
 
 
 class PhaseName(StrEnum):

@@ -17,6 +17,7 @@ from booksynth.exits import translated
 from booksynth.interrupts import Interrupts
 from booksynth.report import Report, shown
 from booksynth.request import InputError, Request
+from booksynth.summary import count
 from booksynth.texts import printable
 from milepost.errors import ForeignRun, StoreUnavailable
 
@@ -130,6 +131,18 @@ def _print_bytes(data: bytes) -> None:
     # Bytes, because the terminal's own encoding may not know every letter of a title.
     sys.stdout.buffer.write(data)
     sys.stdout.flush()
+
+
+# --- the page
+
+
+def report(output_dir: Path) -> None:
+    """Make the page of the list that stands in *output_dir*, and say where it is; else leave with an exit code."""
+    from booksynth.page.standing import remake
+
+    with translated(lambda: NOT_KEPT):
+        path, recommendations = remake(output_dir)
+        Terminal(None).print(f"{shown(path)}: {count(recommendations, 'recommendation')}")
 
 
 # --- the workflow

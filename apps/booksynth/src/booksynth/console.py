@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from booksynth.request import CONSOLIDATED, REPORT, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, REPORT, SUMMARY
 from booksynth.summary import count
 from booksynth.texts import printable
 from booksynth.trackers import SUFFIX
@@ -150,7 +150,7 @@ class Terminal:
             return
         else:
             self.print("The results:", "green")
-        for name in (SUMMARY, CONSOLIDATED, REPORT):
+        for name in (PAGE, SUMMARY, CONSOLIDATED, REPORT):
             self.print(f"  {report.outputs[name]}")
         if report.status == "done" and not report.cached:
             self.print("")

@@ -13,7 +13,7 @@ from booksynth.console import Terminal
 from booksynth.following import NAMES, Told
 from booksynth.phases import ANALYSES, PLANS
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.shards import Problem
 from booksynth.summary import count
 from booksynth.texts import printable

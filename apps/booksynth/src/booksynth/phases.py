@@ -17,7 +17,7 @@ import milepost
 from booksynth import analysing, books, catalogue, inputs, outputs, plans
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.settings import load
 from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry
 from booksynth.trackers import parse
@@ -164,7 +164,7 @@ def rows_of_phase_3(analyses: Mapping[str, Any], *, config: Settings) -> list[Ro
 @workflow.phase(after="phase_2", items=rows_of_phase_3, key=_first, params=lambda _: None, upstream="keep_items")
 def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any], *, config: Settings) -> dict[str, Any]:
     """Consolidate the analyses into one list; return its digest, and one for each recommendation of it."""
-    from booksynth import summary
+    from booksynth import page, summary
     from booksynth.consolidate import consolidate
 
     folder = output_dir(config)
@@ -175,7 +175,8 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     problems = [problem for one in entries.values() if one is not None for problem in one.problems]
     problems += [Problem(*row) for row in analyses["problems"]]
     document = consolidate(shards, problems, config.phases.phase_3).document
-    written = {CONSOLIDATED: document_bytes(document), SUMMARY: summary.render(document).encode()}
+    texts = {SUMMARY: summary.render(document), PAGE: page.render(document)}
+    written = {CONSOLIDATED: document_bytes(document), **{name: text.encode() for name, text in texts.items()}}
     for name, data in written.items():
         outputs.write(folder / name, data)
         _declare(phase, folder / name)
