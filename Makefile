@@ -69,16 +69,19 @@ deps: .venv/.deps ## only the third-party packages, hash-pinned, into .venv/
 .PHONY: install
 install: .venv/.packages ## .venv/ with milepost, booksynth and every tool
 
-.PHONY: demo demo-killed demo-workflow real-books
-demo: install ## consolidate the bundled books, with a progress bar
-	@$(BIN)/booksynth phase-3 --analysis-dir apps/booksynth/examples/analyses --output-dir build/demo $(ARGS)
+# One shelf of books and of analyses that were made already, as a reader would have it.
+DEMO_SHELF = apps/booksynth/examples/shelf apps/booksynth/examples/analyses
+
+.PHONY: demo demo-killed
+demo: install ## from the bundled books and analyses to one list and a plan for each entry, with a progress bar
+	@mkdir -p build/demo/shelf
+	@cp -p $(addsuffix /*,$(DEMO_SHELF)) build/demo/shelf/
+	@$(BIN)/booksynth run build/demo/shelf --output build/demo/results $(ARGS)
 
 demo-killed: install ## the same, killed three times in the middle, then compared with an undisturbed run
 	@$(PY) scripts/killed_demo.py
 
-demo-workflow: install ## read the bundled books, consolidate their advice, make a plan for each entry
-	@$(BIN)/booksynth run --shelf-dir apps/booksynth/examples/shelf --output-dir build/demo-workflow $(ARGS)
-
+.PHONY: real-books
 real-books: install ## read the books of some Debian packages (needs apt and the network; never in CI)
 	@$(PY) scripts/real_books.py $(ARGS)
 

@@ -14,9 +14,10 @@ import typer
 
 from benchmarks import environments, readme, syncs, tables
 from benchmarks.environments import CHECKOUT
-from benchmarks.harness import measure
+from benchmarks.harness import Series, measure
 from benchmarks.model import Workload
 from benchmarks.results import Result, result_of
+from benchmarks.servers import ServerMissing, Servers
 from benchmarks.surroundings import describe
 from benchmarks.workloads import WORKLOADS
 
@@ -29,7 +30,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=5, help="How many repeats; at least five.")] = 7,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures to this file.")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables on a terminal too.")] = False,
-    in_brief: Annotated[bool, typer.Option("--readme", help="Print the README's table as well.")] = False,
+    in_brief: Annotated[bool, typer.Option("--readme", help="Print the README's tables as well.")] = False,
     peers: Annotated[bool, typer.Option(help="Measure the peers too, each in an environment of its own.")] = True,
     folder: Annotated[Path | None, typer.Option(help="Work here instead of build/bench: another disk, say.")] = None,
     list_names: Annotated[bool, typer.Option("--list", help="Name the workloads and leave.")] = False,
@@ -48,20 +49,30 @@ def main(
     strace = syncs.counter()
     begun = time.monotonic()
     results = []
-    with tempfile.TemporaryDirectory(dir=place) as scratch:
+    with tempfile.TemporaryDirectory(dir=place) as scratch, Servers() as servers:
         for workload in chosen:
             print(f"… {workload.name}", file=sys.stderr, flush=True)
             burst = min(workload.burst, _QUICK_BURST) if quick else workload.burst
-            results.append(result_of(workload, measure(workload, burst, repeats, Path(scratch), strace)))
+            series = _measured(workload, servers, burst, repeats, Path(scratch), strace)
+            results.append(result_of(workload, series))
     tables.show(results, markdown=markdown)
     if in_brief:
-        print("\n" + "\n".join(readme.table(results)))
+        print("\n".join(readme.tables(results)))
     took = time.monotonic() - begun
     print(f"\nAll of it took {took / 60:.0f} minutes.")
     if json_file is not None:
         json_file.write_text(json.dumps(_document(surroundings, results), indent=2) + "\n", encoding="utf-8")
     if _name_unmeasured(results):
         raise typer.Exit(1)
+
+
+def _measured(
+    workload: Workload, servers: Servers, burst: int, repeats: int, scratch: Path, strace: str | None
+) -> list[Series]:
+    try:
+        return measure(servers.ready(workload), burst, repeats, scratch, strace)
+    except ServerMissing as error:
+        return [Series(contender, reason=str(error)) for contender in workload.contenders]
 
 
 def _name_unmeasured(results: list[Result]) -> bool:

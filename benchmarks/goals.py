@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.roster import MILEPOST, PLAN, STATUS
+from benchmarks.roster import DBOS_POSTGRES, LANGGRAPH_POSTGRES, MILEPOST, PLAN, STATUS, ZSTD, ZSTD_AES
+from benchmarks.work.coded import SIZE
 from benchmarks.work.growing import KEPT, WRITTEN
 from benchmarks.work.resuming import ON_DISK, PEAK, PER_ITEM
 
@@ -26,6 +27,12 @@ ADDED_A = "added, in A"
 BEYOND = "µs added beyond 0.85 A"
 """What is left of it after 0.85 of that."""
 OVERHEAD_IN_A = 0.85
+
+
+def against(contender: str) -> str:
+    """Return the name of the measure that sets a contender's median against that of another than the floor."""
+    return f"ratio to {contender}"
+
 
 FOREIGN = "optional modules loaded"
 SHARE = "percent of the run in the manager"
@@ -77,8 +84,19 @@ GOALS: tuple[Goal, ...] = (
     Goal("overhead-100ms", BEYOND, 30, "µs"),
     Goal("import", EXTRA, 60, "ms", "import milepost"),
     Goal("import", FOREIGN, 0, "modules", "import milepost"),
+    Goal("store-sqlite", RATIO, 1.3, "A"),
+    Goal("store-sqlite-wal", RATIO, 1.3, "A"),
+    Goal("store-postgresql", RATIO, 1.5, "× INSERT"),
+    Goal("store-postgresql", against(DBOS_POSTGRES), 0.5, "×"),
+    Goal("store-postgresql", against(LANGGRAPH_POSTGRES), 0.5, "×"),
+    Goal("store-s3-batch16", RATIO, 1.3, "× PUT"),
+    Goal("codec-save-1MB", RATIO, 1.3, "× plain", ZSTD),
+    Goal("codec-save-1MB", SIZE, 0.25, "×", ZSTD),
+    Goal("codec-save-1MB", against(ZSTD), 1.3, "×", ZSTD_AES),
     Goal("booksynth", RATIO, 1.05, "×", "checkpoints on"),
     Goal("booksynth", SHARE, 5, "%", "checkpoints on, timed inside"),
+    Goal("phases", PEAK, 250, "MB", "phase 3"),
+    Goal("phases-trackers", PEAK, 250, "MB", "phase 3"),
 )
 
 

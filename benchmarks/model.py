@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+POSTGRESQL, S3 = "postgresql", "s3"
+"""The servers that a workload may ask for."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -31,7 +34,7 @@ class Workload:
     *floor* names the contender that the ratios refer to, *also_against* further ones. One repeat is *burst* turns
     of each contender; its time is their median. One turn does *operations* operations. *unit_cost* names the
     contender whose time above the floor is the unit A of what the others add to the floor (a bare loop).
-    *is_slow* leaves it out of a quick run.
+    *is_slow* leaves it out of a quick run. *server* names what must run beside it; see `benchmarks.servers`.
     """
 
     name: str
@@ -46,3 +49,4 @@ class Workload:
     unit_cost: str | None = None
     counts_syncs: bool = True
     is_slow: bool = False
+    server: str | None = None

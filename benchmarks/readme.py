@@ -1,4 +1,4 @@
-"""The figures in brief, for the README: who takes part as rows, a column for each kind of work."""
+"""The figures in brief, for the README: who takes part as rows, a column for each kind of work; stores apart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def _resume(row: Row) -> str:
     return f"{row.seconds.value:.2f} s, {row.measures[PEAK]:.0f} MB"
 
 
-COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
+Columns = tuple[tuple[str, str, Callable[[Row], str]], ...]
+
+COLUMNS: Columns = (
     ("Syncs per item", "items", _syncs),
     ("Item journal", "items", _ratio("A")),
     ("Growing state", "growing", _ratio("F")),
@@ -41,19 +43,38 @@ COLUMNS: tuple[tuple[str, str, Callable[[Row], str]], ...] = (
 )
 
 
-def table(results: Sequence[Result]) -> Iterable[str]:
+STORES: Columns = (
+    ("SQLite, DELETE", "store-sqlite", _ratio("A")),
+    ("SQLite, WAL", "store-sqlite-wal", _ratio("A")),
+    ("PostgreSQL", "store-postgresql", _ratio("INSERT")),
+    ("S3, one by one", "store-s3", _ratio("PUT")),
+    ("S3, 16 at once", "store-s3-batch16", _ratio("PUT")),
+    ("PostgreSQL, resume 2,000", "store-resume-postgresql-2000", _resume),
+)
+
+
+def tables(results: Sequence[Result]) -> Iterable[str]:
+    """Yield the lines of every table of which something was asked for, with an empty line between two."""
+    asked = {result.workload.name for result in results}
+    wanted = [one for one in (COLUMNS, STORES) if asked & {workload for _, workload, _ in one}]
+    for columns in wanted:
+        yield ""
+        yield from table(results, columns)
+
+
+def table(results: Sequence[Result], columns: Columns = COLUMNS) -> Iterable[str]:
     """Yield the lines of a Markdown table: the floor, Milepost, its peers, then what does not sync."""
     rows: dict[str, dict[str, str]] = {_FLOOR: {}, MILEPOST: {}}
     unsynced: set[str] = set()
-    for heading, workload, shown in COLUMNS:
+    for heading, workload, shown in columns:
         for result in results:
             if result.workload.name == workload:
                 _add(rows, unsynced, result, heading, shown)
-    yield "| | " + " | ".join(heading for heading, *_ in COLUMNS) + " |"
-    yield "|---" * (len(COLUMNS) + 1) + "|"
+    yield "| | " + " | ".join(heading for heading, *_ in columns) + " |"
+    yield "|---" * (len(columns) + 1) + "|"
     for name in sorted(rows, key=lambda name: name in unsynced):
         label = f"**{name}**" if name == MILEPOST else f"{name} (not synced: not comparable)" * (name in unsynced)
-        figures = (rows[name].get(heading, _ABSENT) for heading, *_ in COLUMNS)
+        figures = (rows[name].get(heading, _ABSENT) for heading, *_ in columns)
         yield f"| {label or name} | {' | '.join(figures)} |"
 
 

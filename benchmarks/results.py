@@ -16,6 +16,7 @@ from benchmarks.goals import (
     RATIO,
     SECONDS,
     Verdict,
+    against,
     verdicts,
 )
 from benchmarks.harness import Series
@@ -81,6 +82,10 @@ def _row(workload: Workload, one: Series, series: Sequence[Series]) -> Row:
         ratio = ratios[workload.floor]
         measures |= {RATIO: ratio.value, EXTRA: 1000 * _extra(one.seconds, by_name[workload.floor].seconds)}
         ranges[RATIO] = (ratio.lowest, ratio.highest)
+    for name in workload.also_against:
+        if name in ratios:
+            measures[against(name)] = ratios[name].value
+            ranges[against(name)] = (ratios[name].lowest, ratios[name].highest)
     if workload.unit_cost in by_name:
         in_units, beyond = _overhead(one, by_name[str(workload.unit_cost)])
         measures |= {ADDED_A: in_units, BEYOND: beyond.value}

@@ -11,6 +11,10 @@ MILEPOST = "Milepost"
 RESUME = "Milepost, resume"
 STATUS = "milepost status"
 PLAN = "milepost plan"
+ZSTD = "Milepost, zstd"
+ZSTD_AES = "Milepost, zstd and AES-256-GCM"
+DBOS_POSTGRES = "DBOS, PostgreSQL"
+LANGGRAPH_POSTGRES = "LangGraph PostgresSaver"
 FLOOR_A = "floor A: append, fdatasync"
 FLOOR_Z = "floor Z: zeros written ahead"
 FLOOR_F = "floor F: new file, rename"
@@ -51,10 +55,21 @@ PEERS: tuple[Way, ...] = (
         note="sqlite_synchronous=2, values in the database",
     ),
     Way("batchledger", "batchledger:Batchledger", _work("items four resume-2000 resume-100000"), "batchledger"),
-    Way("LangGraph SqliteSaver", "langgraph:Langgraph", _work(_SMALL), "langgraph", note="durability=sync"),
+    Way(
+        "LangGraph SqliteSaver", "langgraph_sqlite:LanggraphSqlite", _work(_SMALL), "langgraph",
+        note="durability=sync",
+    ),
     Way(
         "DBOS, SQLite", "dbos:Dbos", _work("items growing save save-large four resume-2000 resume-100000"), "dbos",
         {"one_for_all": True},
+    ),
+    Way(
+        DBOS_POSTGRES, "dbos_postgres:DbosPostgres", _work("store-postgresql store-resume-postgresql-2000"), "dbos",
+    ),
+    Way(
+        LANGGRAPH_POSTGRES, "langgraph_postgres:LanggraphPostgres",
+        _work("store-postgresql store-resume-postgresql-2000 store-resume-postgresql-100000"), "langgraph-postgres",
+        note="durability=sync",
     ),
     Way("sqlite3, NORMAL", "sqlite:Sqlite", _work("process"), settings={"synchronous": "NORMAL"}, note="WAL"),
     Way("lmdb, sync=False", "lmdb:Lmdb", _work("process"), "lmdb", {"sync": False}),

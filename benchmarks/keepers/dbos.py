@@ -1,11 +1,11 @@
-"""DBOS Transact on SQLite, in-process: a workflow with a step for each item."""
+"""DBOS Transact: a workflow with a step for each item; by itself on SQLite, in-process."""
 
 from __future__ import annotations
 
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
@@ -40,6 +40,14 @@ def loop(run: str, count: int) -> None:
     del run
     for number in range(count):
         step(f"book-{number:07d}")
+
+
+def copying(table: str, columns: Sequence[str], place: str) -> str:
+    """Return the statement that copies a step's row; *place* is how the driver marks a named value."""
+    changed = {"function_id": place.format("number"), "output": place.format("output")}
+    values = ", ".join(changed.get(name, name) for name in columns)
+    of_run = f"workflow_uuid = {place.format('run')} AND function_id = 1"
+    return f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM {table} WHERE {of_run}"
 
 
 class Dbos(Keeper):
@@ -84,16 +92,20 @@ class Dbos(Keeper):
         with SetWorkflowID(run):
             DBOS.start_workflow(loop, run, count + 1)
         _pending.get()
-        copied = "INSERT INTO operation_outputs ({0}) SELECT {1} FROM operation_outputs WHERE workflow_uuid = :run"
+        self.copy_step(
+            {"run": run, "number": number, "output": self._encoded(value)}
+            for number, (_, value) in enumerate(iterator, start=2)
+        )
+
+    def url(self) -> str:
+        """Return the URL of the system database."""
+        return f"sqlite:///{self._path()}"
+
+    def copy_step(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write the first step's row again for each of *rows*, with its number and output."""
         with sqlite3.connect(self._path()) as db:
             columns = [name for _, name, *_ in db.execute("PRAGMA table_info(operation_outputs)")]
-            values = [{"function_id": ":number", "output": ":output"}.get(name, name) for name in columns]
-            statement = f"{copied.format(', '.join(columns), ', '.join(values))} AND function_id = 1"
-            rows = (
-                {"run": run, "number": number, "output": self._encoded(value)}
-                for number, (_, value) in enumerate(iterator, start=2)
-            )
-            db.executemany(statement, rows)
+            db.executemany(copying("operation_outputs", columns, ":{}"), rows)
         db.close()
 
     def first_pending(self, run: str, keys: Iterable[str]) -> str:
@@ -106,7 +118,7 @@ class Dbos(Keeper):
         if getattr(self, "handle", None) is None:
             config = DBOSConfig(
                 name="bench",
-                system_database_url=f"sqlite:///{self._path()}",
+                system_database_url=self.url(),
                 executor_id=run.partition("-")[0],
                 application_version="1",
                 log_level="WARNING",

@@ -1,14 +1,12 @@
-"""LangGraph with its SqliteSaver: items as tasks of the functional API, states through the saver itself."""
+"""LangGraph with a saver: items as tasks of the functional API, states through the saver itself."""
 
 from __future__ import annotations
 
-import sqlite3
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from langgraph.checkpoint.base import empty_checkpoint
-from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.func import entrypoint, task
 
 from benchmarks.keepers.base import Keeper, Pair
@@ -23,18 +21,20 @@ def item(key: str) -> Any:
 
 
 class Langgraph(Keeper):
-    """One database for all runs, a thread for each, ``durability="sync"``.
+    """One database for all runs, a thread for each, ``durability="sync"``. Which saver, a subclass says.
 
     A state is handed to ``saver.put`` directly, one checkpoint a save. A compiled graph would write each state
     twice, as the writes of its node and as the next checkpoint, so this is the cheapest way it offers.
     """
 
+    def connect(self) -> tuple[Any, Any]:
+        """Return a connection, and the saver on it."""
+        raise NotImplementedError
+
     def open(self, run: str, keys: Sequence[str] = ()) -> None:
         """Connect."""
         del keys
-        path = str(self.folder / "langgraph.sqlite")
-        self.db = sqlite3.connect(path, check_same_thread=False, timeout=60)
-        self.saver = SqliteSaver(self.db)
+        self.db, self.saver = self.connect()
         self.thread = {"configurable": {"thread_id": run, "checkpoint_ns": ""}}
         self.previous: Any = self.thread
         self.step = 0

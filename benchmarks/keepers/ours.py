@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import milepost
@@ -19,10 +20,18 @@ class Phase(Keeper):
 
     loop: Iterator[Any]
 
+    def store(self) -> Path | str:
+        """Return where runs are kept."""
+        return self.folder
+
+    def codec(self) -> milepost.Codec | None:
+        """Return how values are kept; None: plain."""
+        return None
+
     def open(self, run: str, keys: Iterable[str] = ()) -> None:
         """Enter the phase."""
         durability = self.settings.get("durability", "power")
-        self.phase = milepost.Phase(run, store=self.folder, durability=durability)
+        self.phase = milepost.Phase(run, store=self.store(), durability=durability, codec=self.codec())
         self.phase.__enter__()
         if keys:
             batch = {"batch": self.settings["batch"]} if "batch" in self.settings else {}
@@ -54,10 +63,11 @@ class Phase(Keeper):
         self.phase.__exit__(None, None, None)
 
     def fill(self, run: str, pairs: Iterable[Pair], count: int) -> None:
-        """Record a thousand at a time, one sync each."""
+        """Record a thousand at a time, one sync each, or as many as the setting *filled_at_once* says."""
         iterator = iter(pairs)
-        with milepost.Phase(run, store=self.folder) as phase:
-            for chunk in phase.each([f"book-{number:07d}" for number in range(count)], batch=_FILLED_AT_ONCE):
+        batch = self.settings.get("filled_at_once", _FILLED_AT_ONCE)
+        with milepost.Phase(run, store=self.store()) as phase:
+            for chunk in phase.each([f"book-{number:07d}" for number in range(count)], batch=batch):
                 phase.record([value for _, value in islice(iterator, len(chunk))])
 
     def first_pending(self, run: str, keys: Iterable[str]) -> str:
@@ -94,11 +104,15 @@ class Forced(Keeper):
     number = 0
     is_forced = True
 
+    def codec(self) -> milepost.Codec | None:
+        """Return how states are kept; None: plain."""
+        return None
+
     def open(self, run: str, keys: Sequence[str] = ()) -> None:
         """Make the manager."""
         del keys
         self.run = run
-        self.manager = milepost.CheckpointManager(run, self.folder, max_checkpoints=2)
+        self.manager = milepost.CheckpointManager(run, self.folder, max_checkpoints=2, codec=self.codec())
 
     def save(self, state: Any) -> None:
         """Save the state."""

@@ -22,7 +22,7 @@ class Sqlite(Keeper):
         self.run = run
         path = self.folder / (f"{run}.sqlite" if self.settings.get("own_file") else "progress.sqlite")
         self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
-        self.db.execute("PRAGMA journal_mode=WAL")
+        self.db.execute(f"PRAGMA journal_mode={self.settings.get('journal_mode', 'WAL')}")
         self.db.execute(f"PRAGMA synchronous={self.settings.get('synchronous', 'FULL')}")
         self.db.execute(
             "CREATE TABLE IF NOT EXISTS results (run TEXT, key TEXT, value BLOB, PRIMARY KEY (run, key))",
@@ -62,4 +62,15 @@ class Sqlite(Keeper):
         """Ask for the keys: its index holds them, no value is read."""
         self.open(run)
         done = {key for (key,) in self.db.execute("SELECT key FROM results WHERE run = ?", (run,))}
+        return next(key for key in keys if key not in done)
+
+
+class SelectAll(Sqlite):
+    """The same, its results read into memory whole."""
+
+    def first_pending(self, run: str, keys: Iterable[str]) -> str:
+        """Select and decode everything, and keep it."""
+        self.open(run)
+        rows = self.db.execute("SELECT key, value FROM results WHERE run = ?", (run,))
+        done = {key: orjson.loads(value) for key, value in rows}
         return next(key for key in keys if key not in done)

@@ -44,7 +44,9 @@ class Resuming(Subject):
     def settle(self) -> Facts:
         """Tell the memory of the process, and the size of the store."""
         peak, before = self.answer["peak"], self.answer["before"]
-        return {PEAK: peak / 1e6, PER_ITEM: (peak - before) / self.count, ON_DISK: self.on_disk}
+        # What a server keeps is not in the folder.
+        disk = {ON_DISK: self.on_disk} if self.on_disk else {}
+        return {PEAK: peak / 1e6, PER_ITEM: (peak - before) / self.count, **disk}
 
 
 def _resume(store: Path, settings: Mapping[str, Any], count: int) -> None:

@@ -1,6 +1,18 @@
 """All workloads, in the order in which they run. A new one is a module here and a line below."""
 
-from benchmarks.workloads import booksynth, growing, importing, items, loading, overhead, parallel, resuming, saving
+from benchmarks.workloads import (
+    booksynth,
+    growing,
+    importing,
+    items,
+    loading,
+    overhead,
+    parallel,
+    phases,
+    resuming,
+    saving,
+    stores,
+)
 
 WORKLOADS = (
     *importing.WORKLOADS,
@@ -9,7 +21,9 @@ WORKLOADS = (
     *parallel.WORKLOADS,
     *overhead.WORKLOADS,
     *booksynth.WORKLOADS,
+    *phases.WORKLOADS,
     *saving.WORKLOADS,
     *loading.WORKLOADS,
     *resuming.WORKLOADS,
+    *stores.WORKLOADS,
 )

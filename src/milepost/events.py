@@ -41,7 +41,8 @@ class Event(NamedTuple):
 
     *time* is in seconds since 1970-01-01 UTC. *key* names the item, step or call, *loop* the loop it belongs to.
     *seconds* is how long it took, *cost_usd* the price of a call in US dollars, *call_id* its id. *error* is the type
-    and message of what went wrong. *done* and *total* count items of the whole phase, *total* is None where it is not
+    and message of what went wrong. *done* and *total* count items of the whole phase, *loop_done* and *loop_total*
+    those of its loop, or of the loop without a name where the event is of no item; a total is None where it is not
     known.
     """
 
@@ -57,6 +58,8 @@ class Event(NamedTuple):
     error: str | None = None
     done: int | None = None
     total: int | None = None
+    loop_done: int | None = None
+    loop_total: int | None = None
 
 
 Listener = Callable[[Event], None]

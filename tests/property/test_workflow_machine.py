@@ -131,6 +131,7 @@ class WorkflowMachine(RuleBasedStateMachine):
 
         job.work = work
         files.arm(death)
+        died = False
         outputs: Any = None
         values: dict[str, Any] | None = None
         try:
@@ -143,11 +144,14 @@ class WorkflowMachine(RuleBasedStateMachine):
             self.endings["error"] += 1
         except SimulatedCrash:
             self.endings["death"] += 1
+            died = True
             states = [None] if power is None else list(legal_states(self.disk, STATES_TRIED))
             chosen = states[(power or 0) % len(states)]
             self.disk = self.disk.killed() if chosen is None else self.disk.crash(chosen)
         assert model.twice == [], "what was recorded is worked on again"
         self.note_records()
+        if died:
+            model.die()
         self.agree(plan, outputs)
         return values
 

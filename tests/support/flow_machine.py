@@ -57,6 +57,7 @@ class Model:
         """Know the state before a run: what is recorded, and which runs there are."""
         self.check_kept(files)
         self.newly = {name: set() for name in PHASES}
+        self.begun: set[tuple[str, str]] = set()
         self.twice: list[str] = []
         outputs = job.expected()
         self.around = {
@@ -68,13 +69,20 @@ class Model:
     def work(self, phase: str, key: str) -> None:
         """Know that an item is worked on; it must not be what is recorded already."""
         told = Worked(self.contents[phase].get(key), self.around[phase])
+        self.begun.add((phase, key))
         if self.done[phase].get(key) == told:
             self.twice.append(f"{phase} {key}")
 
     def record(self, phase: str, key: str) -> None:
         """Know that an item's record is acknowledged."""
         self.newly[phase].add(key)
+        self.begun.discard((phase, key))
         self.done[phase][key] = Worked(self.contents[phase].get(key), self.around[phase])
+
+    def die(self) -> None:
+        """Know that the process died: what it had begun may be recorded anew, with nobody to tell."""
+        for phase, key in self.begun:
+            self.done[phase].pop(key, None)
 
     def check_kept(self, files: Any) -> None:
         """Hold that all that was acknowledged is there, as long as its run was not set aside."""

@@ -27,14 +27,26 @@ import pydantic_settings
 import ruamel.yaml
 
 import milepost.fingerprint
-from booksynth import advice, chapters, commands, consolidate, following, outcome, phase_3, phases, summary
+from booksynth import (
+    advice,
+    catalogue,
+    chapters,
+    commands,
+    consolidate,
+    ending,
+    following,
+    outcome,
+    phase_3,
+    phases,
+    summary,
+)
 from booksynth.cli import main
 from booksynth.trackers import SUFFIX
 from milepost.fs import SystemFiles, use
 from milepost.testing import KillAt
 
 PRELOADED = (
-    *(advice, chapters, commands, consolidate, following, outcome, phase_3, phases, summary),
+    *(advice, catalogue, chapters, commands, consolidate, ending, following, outcome, phase_3, phases, summary),
     *(markdown_it, milepost.fingerprint, pydantic_settings, ruamel.yaml),
 )
 

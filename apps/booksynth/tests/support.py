@@ -17,7 +17,7 @@ from typing import Any
 
 from booksynth.trackers import SUFFIX
 
-RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md")
+RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md", "report.html")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def phase_3(analysis: Path, output: Path, *more: str | Path, **options: Any) -> 
 
 def run(shelf: Path, output: Path, *more: str | Path, **options: Any) -> Done:
     """Run the workflow from a shelf to a folder, with the report on standard output."""
-    return booksynth("run", "--shelf-dir", shelf, "--output-dir", output, "--json", *more, **options)
+    return booksynth("run", shelf, "--output", output, "--json", *more, **options)
 
 
 def standing(output: Path) -> dict[str, str]:
@@ -111,7 +111,7 @@ def record(title: Any = "Cache the index", **fields: Any) -> dict[str, Any]:
     return {
         "title": title,
         "description": f"Why and how: {title}.",
-        "technical_details": "Plain files.",
+        "technical_details": f"{title}.",
         "implementation_steps": ["Step 1: Look", "Do it"],
         "expected_impact": "Less waiting",
         "priority": "IMPORTANT",

@@ -14,6 +14,8 @@ from booksynth.settings import Phase3Settings
 from booksynth.shards import Problem, Shard
 from booksynth.trackers import parse
 
+DO_IT = {"text": "Do it", "votes": 1}
+
 
 def shards_of(books: dict[str, dict[str, Any]]) -> tuple[dict[str, Shard], list[Problem]]:
     shards, problems = {}, []
@@ -110,7 +112,7 @@ def test_text_is_of_the_longest_description() -> None:
     entry = document_of({"a": one_book(short), "b": one_book(long, title="B")})["recommendations"][0]
     assert entry["description"] == "much longer text"
     assert entry["technical_details"] == "L"
-    assert entry["implementation_steps"] == ["l"]
+    assert entry["implementation_steps"] == [{"text": "l", "votes": 1}, {"text": "Look", "votes": 1}, DO_IT]
 
 
 def test_one_vote_per_book() -> None:
@@ -169,22 +171,15 @@ def test_min_confidence_moves_and_drops_nothing() -> None:
 
 
 def test_similarity_threshold_links() -> None:
-    """Below 1.0 the threshold also merges titles that are alike, whatever their word order."""
+    """Below 1.0 recommendations that say the same in other words become one, and unlike ones never."""
     books = {
         "a": one_book(record("Use cross validation for models")),
-        "b": one_book(record("For models use cross validation"), record("Other"), title="B"),
+        "b": one_book(record("Cross-validating a model"), record("Other"), title="B"),
     }
-    assert len(document_of(books)["recommendations"]) == 3
-    assert len(document_of(books, similarity_threshold=0.95)["recommendations"]) == 2
-    assert len(document_of(books, similarity_threshold=0.0)["recommendations"]) == 1
-
-
-def test_links_are_transitive() -> None:
-    """Titles that are linked through a third one become one recommendation."""
-    records = [record(title) for title in ("aaaa bbbb cccc", "aaaa bbbb cccd", "aaaa bbbd cccd")]
-    for some in (records, records[::-1]):
-        document = document_of({"a": one_book(*some)}, similarity_threshold=0.92)
-        assert len(document["recommendations"]) == 1
+    assert len(document_of(books, similarity_threshold=1.0)["recommendations"]) == 3
+    merged = by_title(document_of(books))
+    assert len(merged) == 2
+    assert {one["book_count"] for one in merged.values()} == {1, 2}
 
 
 def test_dependencies_resolve_to_ids() -> None:
@@ -197,9 +192,88 @@ def test_dependencies_resolve_to_ids() -> None:
     )
     entries = by_title(document)
     assert entries["Second"]["dependencies"] == [
-        {"text": "FIRST.", "id": entries["First"]["id"]},
-        {"text": "Nobody knows", "id": None},
+        {"text": "FIRST.", "id": entries["First"]["id"], "is_cyclic": False},
+        {"text": "Nobody knows", "id": None, "is_cyclic": False},
     ]
+    assert document["dependency_cycles"] == []
+
+
+def test_dependency_by_the_stems_of_a_title() -> None:
+    """A dependency in other forms of the words of one title means it; of two such titles it means neither."""
+    needy = record("Second", dependencies=["Caching an index"])
+    entries = by_title(document_of({"a": one_book(record("Cache the indexes"), needy)}))
+    assert entries["Second"]["dependencies"][0]["id"] == entries["Cache the indexes"]["id"]
+    two = [record("Cache the indexes", description="x"), record("Index caches", description="y")]
+    entries = by_title(document_of({"a": one_book(*two, needy)}, similarity_threshold=1.0))
+    assert entries["Second"]["dependencies"][0]["id"] is None
+
+
+def test_dependency_cycles_are_listed() -> None:
+    """What depends on itself by way of others is marked and listed; what only leads there is not."""
+    document = document_of(
+        {
+            "a": one_book(
+                record("Alpha", dependencies=["Beta"]),
+                record("Beta", dependencies=["Gamma"]),
+                record("Gamma", dependencies=["Alpha", "Delta"]),
+                record("Delta"),
+                record("Outside", dependencies=["Alpha"]),
+                record("Itself", dependencies=["Itself"]),
+            )
+        }
+    )
+    entries = by_title(document)
+    ids = {title: entry["id"] for title, entry in entries.items()}
+    assert document["dependency_cycles"] == [sorted(ids[title] for title in ("Alpha", "Beta", "Gamma"))]
+    cyclic = {title: [one["is_cyclic"] for one in entry["dependencies"]] for title, entry in entries.items()}
+    assert cyclic == {
+        "Alpha": [True],
+        "Beta": [True],
+        "Gamma": [True, False],
+        "Delta": [],
+        "Outside": [False],
+        "Itself": [True],
+    }
+
+
+def test_merged_by_meaning() -> None:
+    """A merged recommendation says how alike its members are, and what it is made of."""
+    books = {
+        "a": one_book(record("Use cross validation for models", time_estimate="2-3 days"), title="A"),
+        "b": one_book(record("Cross-validating a model", time_estimate="Ongoing"), title="B"),
+    }
+    (entry,) = document_of(books)["recommendations"]
+    assert 0.55 <= entry["cohesion"] < 1
+    assert entry["members"] == [variant["digest"] for variant in entry["variants"]]
+    assert entry["synthesis"] == {"by": "merge", "reason": None}
+    assert entry["effort"] == {
+        "median_hours": 20,
+        "low_hours": 16,
+        "high_hours": 24,
+        "stated": 1,
+        "unknown": ["Ongoing"],
+    }
+    assert entry["implementation_steps"] == [{"text": "Look", "votes": 2}, {"text": "Do it", "votes": 2}]
+    assert document_of({"a": books["a"]})["recommendations"][0]["cohesion"] == 1
+
+
+def test_themes_link_what_is_not_merged() -> None:
+    """A theme holds recommendations of one matter, names its books, and each of them names it."""
+    books = {
+        "a": one_book(record("Rotate signing keys"), record("Paint the fence"), title="A"),
+        "b": one_book(record("Rotate signing certificates"), title="B"),
+    }
+    document = document_of(books, similarity_threshold=0.9)
+    (theme,) = document["themes"]
+    entries = by_title(document)
+    assert theme["books"] == ["A", "B"]
+    assert theme["title"] in {"Rotate signing keys", "Rotate signing certificates"}
+    assert sorted(theme["recommendations"]) == sorted(
+        entry["id"] for title, entry in entries.items() if title != "Paint the fence"
+    )
+    assert [entries[title]["theme"] for title in ("Rotate signing keys", "Paint the fence")] == [theme["id"], None]
+    few = document_of(books, similarity_threshold=0.9, min_confidence=0.75)
+    assert (few["themes"], [entry["theme"] for entry in few["below_min_confidence"]]) == ([], [None] * 3)
 
 
 def test_estimates_are_kept_as_given() -> None:

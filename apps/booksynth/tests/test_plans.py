@@ -1,7 +1,9 @@
-"""The laws of the plans that are made of recommendations."""
+"""The laws of the plans that are made of recommendations, and of what stands on top of them."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from typing import Any
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.booksynth.tests.support import record, tracker
-from booksynth import plans
+from booksynth import catalogue, plans
 from booksynth.consolidate import consolidate
 from booksynth.plans import DATA, PLAN, SOURCES, Planner
 from booksynth.settings import Phase3Settings
@@ -29,8 +31,25 @@ def consolidated(*books: list[dict[str, Any]], **settings: Any) -> dict[str, Any
     return consolidate(shards, [], Phase3Settings(**settings)).document
 
 
+def planner(document: dict[str, Any]) -> Planner:
+    return Planner(document, 60, 0.5)
+
+
 def planned(document: dict[str, Any], place: int = 0) -> dict[str, str]:
-    return Planner(document, 60).plan(document["recommendations"][place]["id"])
+    return planner(document).plan(document["recommendations"][place]["id"])
+
+
+def changed(document: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return *document* with other values in its first recommendation."""
+    first, *rest = document["recommendations"]
+    return {**document, "recommendations": [{**first, **fields}, *rest]}
+
+
+def points(document: dict[str, Any]) -> dict[str, str]:
+    return {one["code"]: one["text"] for one in json.loads(planned(document)[DATA])["open_points"]}
+
+
+EFFORT = {"median_hours": 8.0, "low_hours": 8.0, "high_hours": 8.0, "stated": 1, "unknown": []}
 
 
 @given(st.text(), st.integers(8, 120))
@@ -58,7 +77,7 @@ def test_slugs(title: str, expected: str) -> None:
 
 def test_a_plan_says_what_the_merged_record_says() -> None:
     """A plan has title, reason, steps as boxes, effort, priority and books of its recommendation."""
-    text = planned(consolidated([record("Cache *it*")]))[PLAN]
+    text = planned(changed(consolidated([record("Cache *it*")]), effort=EFFORT))[PLAN]
     assert text.startswith("# Cache \\*it\\*\n")
     assert "Priority: important (1 important). Said by 1 book, confidence 0.5. Effort: 8 hours." in text
     assert "## What and why\n\nWhy and how: Cache \\*it\\*." in text
@@ -72,7 +91,12 @@ def test_what_no_book_says_is_an_open_point() -> None:
     files = planned(consolidated([bare]))
     assert "No book gives steps." in files[PLAN]
     assert "Effort: not given." in files[PLAN]
-    assert [point["code"] for point in json.loads(files[DATA])["open_points"]] == ["steps", "effort"]
+    assert [point["code"] for point in json.loads(files[DATA])["open_points"]] == [
+        "steps",
+        "effort",
+        "acceptance",
+    ]
+    assert "## Done when\n\nNo book says how to tell that it is done.\n" in files[PLAN]
     assert json.loads(files[DATA])["steps"] == []
 
 
@@ -83,7 +107,7 @@ def test_prerequisites_are_linked_where_there_is_a_plan() -> None:
     first = next(place for place, one in enumerate(document["recommendations"]) if one["title"] == "First")
     second = next(one for one in document["recommendations"] if one["title"] == "Second")
     files = planned(document, first)
-    folder = Planner(document, 60).folder(second["id"])
+    folder = planner(document).folder(second["id"])
     assert f"- [Second](../{folder}/PLAN.md)\n" in files[PLAN]
     assert "- Nowhere (no recommendation of the shelf has this name)" in files[PLAN]
     assert "[First]" not in files[PLAN]
@@ -114,7 +138,8 @@ def test_titles_cannot_break_the_page() -> None:
     """Markdown, HTML, newlines and control signs in titles and steps are shown, not obeyed."""
     nasty = "# <b>x</b> | [y](z)\n\n# `code`\x1b[31m"
     document = consolidated([record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=[nasty + "!"])])
-    text = planned(document)[PLAN] + Planner(document, 60).index()
+    text = planned(document)[PLAN] + catalogue.index(planner(document))
+    assert planned(document)[PLAN].count("\n## ") == 6
     assert "<b>" not in text
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line.startswith("# ")][1:] == ["# Plans"]
@@ -124,11 +149,11 @@ def test_titles_cannot_break_the_page() -> None:
 def test_index_is_ranked_and_links_every_plan() -> None:
     """The index has a row for each recommendation, in the order of the document, with a link to its plan."""
     document = consolidated([record("One"), record("Two")], [record("Two")])
-    planner = Planner(document, 60)
-    rows = [line for line in planner.index().splitlines() if line.startswith("| ") and "PLAN.md" in line]
+    made = planner(document)
+    rows = [line for line in catalogue.index(made).splitlines() if line.startswith("| ") and "PLAN.md" in line]
     assert [row.split("]")[0].split("[")[1] for row in rows] == ["Two", "One"]
-    assert all(planner.folder(one["id"]) in row for one, row in zip(document["recommendations"], rows, strict=True))
-    assert "no recommendation" in Planner(consolidated([]), 60).index()
+    assert all(made.folder(one["id"]) in row for one, row in zip(document["recommendations"], rows, strict=True))
+    assert "no recommendation" in catalogue.index(planner(consolidated([])))
 
 
 def test_a_version_changes_with_what_the_plan_shows() -> None:
@@ -150,3 +175,108 @@ def test_quoted_advice_is_labelled() -> None:
     label = "All of it is quoted from the books, word for word."
     assert label in planned(consolidated([quote]))[PLAN]
     assert label not in planned(consolidated([quote], [record("never guess it")]))[PLAN]
+
+
+def test_steps_have_their_votes() -> None:
+    """Steps have how many books say them, those beyond the first ones stand apart, and numbers in front are dropped."""
+    document = changed(
+        consolidated([record()], [record(description="Other")]),
+        implementation_steps=[{"text": "Step 1: Look", "votes": 2}, {"text": "Do it", "votes": 1}],
+        further_steps=[{"text": "Tell everybody", "votes": 1}],
+    )
+    files = planned(document)
+    assert "## Steps\n\n- [ ] Look (2 books)\n- [ ] Do it (1 book)\n" in files[PLAN]
+    assert "## Further steps\n\n- [ ] Tell everybody (1 book)\n" in files[PLAN]
+    assert json.loads(files[DATA])["steps"][0] == {"text": "Look", "votes": 2}
+    assert json.loads(files[DATA])["further_steps"] == [{"text": "Tell everybody", "votes": 1}]
+
+
+def test_open_conflicts() -> None:
+    """Split votes, estimates that differ or cannot be read, and members that are not alike are open points."""
+    document = consolidated([record(time_estimate="2 hours")], [record(description="Other", time_estimate="Ongoing")])
+    effort = {**EFFORT, "low_hours": 2.0, "high_hours": 40.0, "unknown": ["Ongoing"]}
+    split = changed(document, effort=effort, cohesion=0.41, priority_votes={"critical": 1, "important": 1})
+    found = points(split)
+    assert found["priority"] == "The books differ on the priority: 1 critical, 1 important."
+    assert found["effort"] == "The estimates differ: 2 hours, Ongoing."
+    assert found["effort-unknown"] == "Not a number of hours: Ongoing."
+    assert "not much alike (cohesion 0.41)" in found["wordings"]
+    assert "Effort: 8 hours (2 hours to 40 hours), “Ongoing”." in planned(split)[PLAN]
+    assert "see whether they mean the same" in points(changed(document, effort=EFFORT, cohesion=0.9))["wordings"]
+    alone = changed(consolidated([record()]), effort=EFFORT, cohesion=1.0)
+    assert points(alone) == {}
+
+
+def test_a_theme_and_a_model_are_named() -> None:
+    """A plan names its theme and the model that wrote its words; another title of the theme is another version."""
+    document = consolidated([record()])
+    theme = {"id": "theme-1", "title": "Fast *reads*"}
+    by = {"by": "model", "model": "m-1", "reason": None}
+    named = {**changed(document, theme="theme-1", synthesis=by), "themes": [theme]}
+    text = planned(named)[PLAN]
+    assert "Theme: Fast \\*reads\\*." in text
+    assert "A language model (m-1) put these words together; those of the books are in SOURCES.md." in text
+    renamed = {**named, "themes": [{**theme, "title": "Other"}]}
+    assert plans.versions(named) != plans.versions(renamed)
+    assert "language model" not in planned(document)[PLAN]
+
+
+def test_a_cycle_is_told() -> None:
+    """Recommendations that need each other say so in their plans, and the order shows the cycle and breaks it by rank."""
+    records = [record("One", dependencies=["Two"]), record("Two", dependencies=["One"]), record("Three")]
+    document = consolidated(records)
+    for entry in document["recommendations"]:
+        entry["dependencies"] = [{**one, "is_cyclic": True} for one in entry["dependencies"]]
+    place = next(place for place, one in enumerate(document["recommendations"]) if one["title"] == "One")
+    assert "(needs this in turn, see [ORDER.md](../ORDER.md))" in planned(document, place)[PLAN]
+    assert "the books give no order" in planned(document, place)[PLAN]
+    alone = consolidated([record("One", dependencies=["One"])])
+    assert "cycle" not in points(alone)
+    page = catalogue.files(planner(document))["ORDER.md"]
+    assert page.count("(in a cycle)") == 2
+    assert "## Cycles" in page
+    assert "1 recommendation needs no other and is needed by none" in page
+
+
+def test_tables_cannot_hold_formulas() -> None:
+    """No cell of the index or of the issues begins like a formula, and every other title comes back as it was."""
+    titles = ["=1+1", "@name does", ' -2 of, "them"', "＝SUM of all rows", "+3", "Plain"]
+    files = catalogue.files(planner(consolidated([record(title) for title in titles])))
+    for name in (catalogue.INDEX_TABLE, catalogue.ISSUES_TABLE):
+        rows = list(csv.DictReader(io.StringIO(files[name].lstrip("\ufeff"), newline="")))
+        got = {row["title"] for row in rows}
+        assert {one.replace("' ", "'") for one in got} == {
+            "'=1+1",
+            "'@name does",
+            '\'-2 of, "them"',
+            "'＝SUM of all rows",
+            "'+3",
+            "Plain",
+        }
+        assert all(not cell or cell.strip()[:1] not in tuple("=+-@") for row in rows for cell in row.values())
+
+
+def test_issues_stand_for_themselves() -> None:
+    """An issue has title, body and labels, calls nobody, is no command, and has no link to a file."""
+    nasty = record("Ask @team about #12", description="/close this", dependencies=["Other"])
+    files = catalogue.files(planner(consolidated([nasty, record("Other")])))
+    issues = {one["title"]: one for one in json.loads(files[catalogue.ISSUES])}
+    body = issues["Ask @team about #12"]["body"]
+    assert issues["Other"]["labels"] == ["booksynth", "priority-important"]
+    assert not re.search(r"@\w|#\w|^/", body, re.MULTILINE)
+    assert "- Other\n" in body
+    assert "](" not in body
+    rows = list(csv.reader(io.StringIO(files[catalogue.ISSUES_TABLE], newline="")))
+    assert rows[0][:2] == ["title", "description"]
+    assert {row[0]: row[1] for row in rows[1:]} == {title: one["body"] for title, one in issues.items()}
+
+
+def test_long_issues_are_cut_between_lines() -> None:
+    """A body or a title that trackers would refuse is cut, and says so."""
+    steps = [{"text": f"Look at part {n}", "votes": 1} for n in range(3_000)]
+    document = changed(consolidated([record("T " * 400)]), further_steps=steps)
+    (issue,) = json.loads(catalogue.files(planner(document))[catalogue.ISSUES])
+    assert len(issue["body"]) <= 30_000
+    assert issue["body"].endswith("\n\n(Cut here; the plan has the rest.)\n")
+    assert re.search(r"Look at part \d+\n\n\(Cut", issue["body"])
+    assert len(issue["title"]) <= 250

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from apps.booksynth.tests.support import booksynth
-from booksynth import cli, outputs, phases, plans, request
+from booksynth import catalogue, cli, outputs, phases, plans, request
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -37,8 +37,9 @@ def test_every_module_is_on_the_map() -> None:
 def test_every_output_is_named() -> None:
     """The README names every file that a run writes."""
     folders = (f"{phases.ANALYSES}/", f"{phases.PLANS}/", f"{phases.PLANS}/{outputs.MANIFEST}")
-    plan = (plans.PLAN, plans.SOURCES, plans.DATA, plans.INDEX)
-    for name in (request.CONSOLIDATED, request.SUMMARY, request.REPORT, *folders, *plan):
+    plan = (plans.PLAN, plans.SOURCES, plans.DATA, plans.ORDER)
+    on_top = (catalogue.INDEX, catalogue.INDEX_TABLE, catalogue.ISSUES, catalogue.ISSUES_TABLE)
+    for name in (request.CONSOLIDATED, request.SUMMARY, request.PAGE, request.REPORT, *folders, *plan, *on_top):
         assert f"`{name}`" in README
 
 

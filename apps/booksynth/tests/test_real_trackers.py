@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from apps.booksynth.tests import support
-from apps.booksynth.tests.support import phase_3, results
+from apps.booksynth.tests.support import booksynth, phase_3, results
 
+LABELS = Path(__file__).parents[4] / "shared" / "data" / "labels.jsonl"
 TRACKERS = Path(__file__).parents[4] / "shared" / "data" / "trackers"
 
 pytestmark = pytest.mark.skipif(
@@ -37,8 +38,10 @@ def test_counts(run: tuple[support.Done, Path]) -> None:
     # 3,939 in all files; two pairs of files say the same, and count once.
     assert totals["raw"] == 3939 - 345 - 405
     assert totals["unique"] == 1257
-    assert totals["recommendations"] == 1079
-    assert totals["in_several_books"] == 59
+    # Equal titles alone leave 1,079, of which 59 stand in several books.
+    assert 550 < totals["recommendations"] < 750
+    assert totals["in_several_books"] > 150
+    assert 80 < totals["themes"] < 200
 
 
 def test_what_is_reported(run: tuple[support.Done, Path]) -> None:
@@ -87,17 +90,26 @@ def test_killed_and_resumed(run: tuple[support.Done, Path], tmp_path: Path) -> N
     assert results(tmp_path / "out") == results(output)
 
 
-def test_threshold_on_real_titles(run: tuple[support.Done, Path], tmp_path: Path) -> None:
-    """At 0.90 more titles are one than at 1.0, and every source is still there."""
+def test_as_judged(run: tuple[support.Done, Path]) -> None:
+    """By pairs that a person judged, at least 0.90 of what is merged should be, and at least 0.60 of what should is."""
+    score = json.loads(booksynth("evaluate", "--labels", LABELS, "--analysis-dir", TRACKERS, "--json").out)
+    assert score["left_out"] == 0
+    assert score["precision"] >= 0.9
+    assert score["recall"] >= 0.6
+
+
+def test_threshold_takes_no_source_away(run: tuple[support.Done, Path], tmp_path: Path) -> None:
+    """At 1.0 only equal titles are one, and every source is still there."""
     _, output = run
-    env = {"BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD": "0.9"}
+    env = {"BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD": "1.0"}
     done = phase_3(TRACKERS, tmp_path / "out", env=env)
-    assert done.report["totals"]["recommendations"] < 1079
+    assert done.report["totals"]["recommendations"] == 1079
+    assert done.report["totals"]["in_several_books"] == 59
     count = {}
-    for name, folder in (("exact", output), ("alike", tmp_path / "out")):
+    for name, folder in (("alike", output), ("equal", tmp_path / "out")):
         document = json.loads(results(folder)[support.RESULTS[0]])
         count[name] = sum(len(entry["sources"]) for entry in document["recommendations"])
-    assert count["exact"] == count["alike"]
+    assert count["equal"] == count["alike"]
 
 
 def test_both_ways_agree(run: tuple[support.Done, Path], tmp_path: Path) -> None:
@@ -106,4 +118,4 @@ def test_both_ways_agree(run: tuple[support.Done, Path], tmp_path: Path) -> None
     done = support.run(TRACKERS, tmp_path / "out")
     assert done.code == 0
     assert results(tmp_path / "out") == results(output)
-    assert done.report["plans"] == len(list((tmp_path / "out" / "plans").glob("*/PLAN.md"))) == 1079
+    assert done.report["plans"] == len(list((tmp_path / "out" / "plans").glob("*/PLAN.md")))

@@ -13,7 +13,7 @@ import pytest
 
 from apps.booksynth.tests import support
 from apps.booksynth.tests.conftest import BOOKS, settle
-from apps.booksynth.tests.support import phase_3, record, results, tracker
+from apps.booksynth.tests.support import RESULTS, phase_3, record, results, tracker
 from booksynth.trackers import SUFFIX
 
 
@@ -23,7 +23,7 @@ def undisturbed(settled_shelf: Path, tmp_path_factory: pytest.TempPathFactory) -
     output = tmp_path_factory.mktemp("undisturbed")
     assert phase_3(settled_shelf, output).code == 0
     found = results(output)
-    assert len(found) == 2
+    assert len(found) == len(RESULTS)
     return found
 
 

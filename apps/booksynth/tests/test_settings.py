@@ -11,11 +11,12 @@ import pytest
 from pydantic import BaseModel
 
 from apps.booksynth.tests import support
-from apps.booksynth.tests.support import booksynth, record, results, tracker
+from apps.booksynth.tests.support import RESULTS, booksynth, record, results, tracker
 from booksynth import settings
 from booksynth.settings import Settings
 from milepost import CheckpointManager
 
+THRESHOLD = "BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD"
 CONFIG = Path(__file__).parents[1] / "config" / "workflow_config.yaml"
 
 
@@ -96,7 +97,7 @@ def case(tmp_path: Path) -> Case:
 def test_checkpoints_enabled(case: Case) -> None:
     """checkpoints.enabled: false makes no checkpoint file."""
     case.run("checkpoints.enabled", False)
-    assert len(results(case.output)) == 2
+    assert len(results(case.output)) == len(RESULTS)
     assert not (case.output / "checkpoints").exists()
 
 
@@ -159,6 +160,14 @@ def test_similarity_threshold(case: Case) -> None:
     assert case.titles() == ["Alone", "Cross validation: use!"]
 
 
+def test_theme_threshold(case: Case) -> None:
+    """phases.phase_3.theme_threshold decides which recommendations belong together."""
+    case.run("phases.phase_3.theme_threshold", 0.9, env={THRESHOLD: "1.0"})
+    assert len(case.document["themes"]) == 1
+    case.run("phases.phase_3.theme_threshold", 1.0, env={THRESHOLD: "1.0"})
+    assert case.document["themes"] == []
+
+
 def test_min_confidence(case: Case) -> None:
     """phases.phase_3.min_confidence moves what is below it to its own list."""
     case.run("phases.phase_3.min_confidence", 0.6)
@@ -193,7 +202,7 @@ def test_paths_analysis_dir(case: Case) -> None:
 def test_paths_output_dir(case: Case) -> None:
     """paths.output_dir is used where the flag is absent."""
     case.run("paths.output_dir", str(case.output), "--analysis-dir", case.folder / "in")
-    assert len(results(case.output)) == 2
+    assert len(results(case.output)) == len(RESULTS)
 
 
 def test_flags_win_over_paths(case: Case) -> None:

@@ -125,7 +125,7 @@ def test_interrupted(output: Path, undisturbed: dict[str, str]) -> None:
     done = run(SHELF, output, env=AGREED, stop_at=1, stop_by="INT")
     assert done.code == 130
     assert "what is finished is kept. To go on:" in done.err
-    assert f"run --shelf-dir {SHELF} --output-dir {output} --json" in done.err
+    assert f"run {SHELF} --output {output} --json" in done.err
     assert "Traceback" not in done.err
     assert run(SHELF, output, env=AGREED, stop_at=1, stop_by="TERM").code == 143
     assert run(SHELF, output, env=AGREED).code == 0
@@ -376,9 +376,10 @@ def test_progress_of_the_workflow_is_in_the_way(books: Path, output: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--output-dir", "x"], "--shelf-dir"),
-        (["--shelf-dir", "x"], "--output-dir"),
-        (["--shelf-dir", "/no/such", "--output-dir", "x"], "the shelf /no/such cannot be listed"),
+        (["--output", "x"], "booksynth run SHELF"),
+        (["x"], "--output DIR"),
+        (["x", "--shelf-dir", "{empty}"], "give one of them"),
+        (["/no/such", "-o", "x"], "the shelf /no/such cannot be listed"),
         (["--shelf-dir", "{empty}", "--output-dir", "x"], "nothing to read"),
         (["--from", "phase_9"], "phase_9"),
         (["--config", "/no/such.yaml"], "/no/such.yaml: cannot be read"),

@@ -83,6 +83,16 @@ def test_phases_phase_4_max_slug_chars(case: Case) -> None:
     assert len(list(case.output.glob("plans/*/PLAN.md"))) == 2
 
 
+def test_phases_phase_4_low_cohesion(case: Case) -> None:
+    """phases.phase_4.low_cohesion decides which merged wordings are said to be not much alike."""
+    other = BOOK.replace("Never guess the format. It is written down.", "Never guess the format. It changes.")
+    (case.folder / "shelf" / "other.md").write_text(other)
+    for limit, words in ((0.0, "see whether they mean the same"), (1.0, "not much alike")):
+        case.run("phases.phase_4.low_cohesion", limit)
+        (plan,) = case.output.glob("plans/*-never-guess-the-format/PLAN.md")
+        assert words in plan.read_text()
+
+
 def test_phases_phase_4_plans_per_batch(case: Case) -> None:
     """phases.phase_4.plans_per_batch decides how many plans share a sync, and changes no result."""
     case.run("phases.phase_4.plans_per_batch", 1)
@@ -132,8 +142,8 @@ def test_help_loads_no_settings() -> None:
     code = (
         "import sys; sys.argv = ['booksynth', 'run', '--help']\n"
         "from booksynth.cli import main; main()\n"
-        "print([name for name in sys.modules if name.startswith(('milepost', 'rapidfuzz', 'booksynth.settings'))])"
+        "print([name for name in sys.modules if name.startswith(('milepost', 'scipy', 'booksynth.settings'))])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "booksynth run --shelf-dir books --output-dir results" in done.stdout
+    assert "booksynth run books --output results" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"

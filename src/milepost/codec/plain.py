@@ -25,6 +25,8 @@ _NUMBERS = frozenset({int, float, bool})
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = _LEAVES | _CONTAINERS | {float}
 _SLICE = 2000
+# Few values go so deep, and those that do not are not asked whether they go in circles.
+_DEEP = 8
 
 _DOLLAR = b"$"
 _TAG_REST = RESERVED_KEY.encode() + b'"'
@@ -69,6 +71,9 @@ def _is_plain(value: object, depth: int) -> bool:
             continue
         if depth >= MAX_DEPTH:
             return False
+        if depth >= _DEEP:
+            # What stands there many times is looked into once: a circle of many turns would cost all of them a level.
+            level = list(dict(zip(map(id, level), level, strict=True)).values())
         children = _children(*level)
         waiting += [(children[at : at + _SLICE], depth + 1) for at in range(0, len(children), _SLICE)]
     return True

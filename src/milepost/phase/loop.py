@@ -13,7 +13,7 @@ from milepost.phase.keys import key_of
 from milepost.phase.telling import Teller
 from milepost.phase.work import Finished, Key
 from milepost.records import Kind, Record, digest
-from milepost.run.index import short
+from milepost.run.index import group_of, short
 from milepost.run.session import Session
 
 _UNSEEN, _HANDED_OUT, _DONE, _FAILED, _WITHHELD = range(5)
@@ -44,7 +44,7 @@ class Loop:
     ) -> None:
         """Go through items under the group of *name*; None is the only loop without a name."""
         self.name = name
-        self.group_name = None if name is None else f"loop:{name}"
+        self.group_name = group_of(name)
         self.group = session.index.group(self.group_name)
         self.handed: dict[str, Handed] = {}
         self.current: tuple[str, ...] = ()

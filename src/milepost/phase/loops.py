@@ -25,7 +25,6 @@ class Loops:
         self._session = session
         self._teller = teller
         self._only_failed = only_failed
-        self._lengths: list[int | None] = []
         self._path = session.path
         self._loops: dict[str | None, Loop] = {}
         self._active: Loop | None = None
@@ -46,9 +45,10 @@ class Loops:
             raise InvalidArgument(f"key={key!r}: a function from item to text is needed.")
         loop = self._loops[name] = Loop(self._session, name, key, digest_of, self._teller)
         loop.only_failed = self._only_failed
-        self._lengths.append(len(items) if isinstance(items, Sized) else None)
-        known = [length for length in self._lengths if length is not None]
-        self._session.index.expected = sum(known) if len(known) == len(self._lengths) else None
+        index = self._session.index
+        index.lengths[name] = len(items) if isinstance(items, Sized) else None
+        known = [length for length in index.lengths.values() if length is not None]
+        index.expected = sum(known) if len(known) == len(index.lengths) else None
         return loop
 
     @property

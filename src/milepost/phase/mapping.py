@@ -118,6 +118,7 @@ class _Loop:
         self._batch: list[Finished] = []
         self._recording = False
         self._withdrawn = False
+        self._on_trial: Task | None = None
 
     def run(self) -> None:
         """Work until nothing is left, or nothing more may be begun."""
@@ -148,9 +149,10 @@ class _Loop:
     def _begin_what_fits(self) -> None:
         entered = time.monotonic()
         while not self._halting() and not self._lost and not self._batch:
-            if self._backlog.has_suspects:
+            if self._backlog.has_suspects or self._on_trial in self._in_flight.values():
                 if not self._in_flight:
-                    self._begin(self._backlog.take_suspect())
+                    self._on_trial = self._backlog.take_suspect()
+                    self._begin(self._on_trial)
                 return
             room = self._pool.window - len(self._in_flight)
             task = self._next_task(room) if room > 0 else None

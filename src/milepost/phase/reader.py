@@ -10,6 +10,7 @@ from milepost.phase.results import Results
 from milepost.phase.state import load_state
 from milepost.phase.steps import Steps
 from milepost.phase.work import Ambiguous
+from milepost.run.index import group_of
 from milepost.run.reading import ReadSession
 
 
@@ -27,7 +28,7 @@ class PhaseReader:
         Args:
             name: The loop's name.
         """
-        return Results(RecordedSource(self._session.index.group(_group(name))), self._session.value)
+        return Results(RecordedSource(self._session.index.group(group_of(name))), self._session.value)
 
     def failures(self, name: str | None = None) -> Results:
         """Return what failed and has no result since: a mapping from key to ``type``, ``message`` and ``attempts``.
@@ -35,7 +36,7 @@ class PhaseReader:
         Args:
             name: The loop's name.
         """
-        return Results(FailedSource(self._session.index.group(_group(name)), None), self._session.value)
+        return Results(FailedSource(self._session.index.group(group_of(name)), None), self._session.value)
 
     @property
     def loops(self) -> list[str | None]:
@@ -94,7 +95,3 @@ class PhaseReader:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def _group(name: str | None) -> str | None:
-    return None if name is None else f"loop:{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from milepost.clock import Clock
 from milepost.events import Event, EventKind, Listener
+from milepost.run.index import group_of
 from milepost.run.session import Session
 
 _LONGEST_ERROR = 300
@@ -32,6 +33,7 @@ class Teller:
     ) -> None:
         """Tell of one thing that happened; counts are added."""
         index = self._session.index
+        group = index.groups.get(group_of(loop) or "")
         self._listener(
             Event(
                 kind=kind,
@@ -46,6 +48,8 @@ class Teller:
                 error=None if error is None else described(error),
                 done=index.done,
                 total=index.expected,
+                loop_done=0 if group is None else group.done,
+                loop_total=index.lengths.get(loop),
             )
         )
 

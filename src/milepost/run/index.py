@@ -15,6 +15,12 @@ from milepost.run.tally import CALLS, NO_LOOPS, STEPS, Tally, intent_in, intent_
 _LOW_64_BITS = 16  # hex digits
 _NO_GROUP = ""
 
+
+def group_of(loop: str | None) -> str | None:
+    """Return the name of the group that the items of a loop of that name stand in."""
+    return None if loop is None else f"loop:{loop}"
+
+
 __all__ = ["CALLS", "STEPS", "Failure", "Group", "Index", "short"]
 
 
@@ -125,6 +131,7 @@ class Index:
         self.tally = Tally()
         self._done_before = 0
         self.expected: int | None = None
+        self.lengths: dict[str | None, int | None] = {}
 
     @property
     def is_empty(self) -> bool:

@@ -91,13 +91,15 @@ class StoredRun(StoredReading):
         """
         tenure, runs = self._held(), dict(self._head.runs)
         self._documents.write(mark=next(iter(self._marks()), None))
+        if successor is not None:
+            self.run(successor)._documents.take(tenure.head.token)
         area = runs.pop(successor) if successor is not None else token()
         if aside is not None:
             runs[aside] = self._area
         self._noted = None
         tenure.write(area=area, runs=runs, mark=None)
         self._stand_in(area)
-        self._documents.look()
+        self._documents.look(tenure.head.token)
 
     # --- writing
 
@@ -110,14 +112,15 @@ class StoredRun(StoredReading):
             if tenure.taken_over:
                 self._documents.take(tenure.head.token)
                 self._fence(clock)
+                tenure.write()  # or somebody else has superseded this process, while it superseded another
             else:
-                self._documents.look()
+                self._documents.look(tenure.head.token)
+            self._documents.sweep(tenure.head.token)
         except BaseException:  # the lease is not given back: whoever is next must supersede the old writer, too
             self._tenure = None
             tenure.abandon()
             raise
         tenure.mark = lambda: self._noted
-        self._documents.sweep()
 
     def recover(
         self,
@@ -217,7 +220,8 @@ class StoredRun(StoredReading):
         self._documents.write(trimmed=upto)
         self._lines.take(self._documents.directory, self._open_end().sequence)
         for part in directory.parts:
-            self.store.trim(self._lines.name(part.number), upto.sequence, self._lines.fences)
+            keep = self._lines.fencing(part, directory.trimmed)
+            self.store.trim(self._lines.name(part.number), upto.sequence, keep)
 
     def create(self, name: str, data: bytes) -> None:
         """Write a document under a free name."""
@@ -246,7 +250,7 @@ class StoredRun(StoredReading):
             self._documents.write(parts=rest, run=directory.run if rest else None, mark=None, trimmed=None)
             self._position = self._noted = None
             for part in going:
-                self.store.trim(self._lines.name(part.number), last, self._lines.fences)
+                self.store.trim(self._lines.name(part.number), last, self._lines.fencing(part, directory.trimmed))
 
     def keep_copy(self, name: str) -> None:
         """Let a damaged document be known under a second name, too; a journal is never overwritten."""

@@ -33,10 +33,11 @@ class Documents:
     def _key(self) -> str:
         return f"{self._prefix}/directory"
 
-    def look(self) -> Directory:
-        """Read the directory anew; an area without one is empty.
+    def look(self, token: int | None = None) -> Directory:
+        """Read the directory anew; an area without one is empty. *token* is that of a writer who will go by it.
 
         Raises:
+            Fenced: A later writer than *token* took it, so it is not for this one to replace.
             CorruptDocument: It is not what was written.
             StoreUnavailable: The store refused.
         """
@@ -47,6 +48,8 @@ class Documents:
         else:
             self.directory = parse_directory(f"{self._store.url}/{self._key}", found.data)
             self._version = found.version
+        if token is not None and self.directory.token > token:
+            raise self._superseded()
         return self.directory
 
     def write(self, **changes: Any) -> None:
@@ -63,20 +66,18 @@ class Documents:
             else:
                 self._version = self._store.replace(self._key, directory.encoded(), self._version)
         except (VersionConflict, FileExistsError) as error:
-            raise Fenced(
-                f"{self._where}: another process took this run over. Nothing was written by this one; everything "
-                "acknowledged before is whole."
-            ) from error
+            raise self._superseded() from error
         self.directory = directory
 
     def take(self, token: int) -> None:
         """Make sure that a writer with an older *token* can write here no more, whatever it writes meanwhile.
 
         Raises:
+            Fenced: A later writer than *token* took it already.
             StorageError: The store refused, or the other writer was faster, look after look.
         """
         for _ in range(_LOOKS):
-            self.look()
+            self.look(token)
             try:
                 self.write(token=token)
             except Fenced:
@@ -140,11 +141,33 @@ class Documents:
             self.write(documents={name: entry for name, entry in documents.items() if name not in names})
             self._drop(going)
 
-    def sweep(self) -> None:
-        """Delete what a killed writer wrote and no directory names."""
-        named = {entry.key for entry in self.directory.documents.values()}
-        self._store.delete([key for key in self._store.keys(f"{self._prefix}/documents/") if key not in named])
+    def sweep(self, token: int) -> None:
+        """Delete what a killed writer wrote and no directory names.
+
+        The keys are listed first and the directory is read behind that: as long as it is this writer's then, what was
+        listed is no successor's.
+
+        Args:
+            token: That of the writer.
+
+        Raises:
+            Fenced: A later writer took the directory; nothing was deleted.
+            StorageError: The store refused.
+        """
+        keys = self._store.keys(f"{self._prefix}/documents/")
+        if self._unnamed(keys):
+            self.look(token)
+            self._store.delete(self._unnamed(keys))
+
+    def _superseded(self) -> Fenced:
+        return Fenced(
+            f"{self._where}: another process took this run over. Nothing was written by this one; everything "
+            "acknowledged before is whole."
+        )
 
     def _drop(self, entries: list[Entry]) -> None:
+        self._store.delete(self._unnamed([entry.key for entry in entries]))
+
+    def _unnamed(self, keys: list[str]) -> list[str]:
         named = {entry.key for entry in self.directory.documents.values()}
-        self._store.delete([entry.key for entry in entries if entry.key not in named])
+        return [key for key in keys if key not in named]

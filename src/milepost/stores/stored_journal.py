@@ -120,6 +120,21 @@ class StoredLines:
         """Know that the journal goes up to record *end* now."""
         self._end = end
 
+    def fencing(self, part: Part, trimmed: Position | None) -> list[int]:
+        """Return the slots of a journal that superseded writers would need next: each of them, however old it is.
+
+        Args:
+            part: The journal.
+            trimmed: Up to where records were forgotten before; of what was left there nobody has read anything.
+        """
+        upto = trimmed.sequence if trimmed is not None else 0
+        older: list[int] = []
+        for first, lines in self._store.lines(self.name(part.number)) if upto else ():
+            if first > upto:
+                break
+            older += [number for number, line in enumerate(lines, first) if number <= upto and _fences(line)]
+        return [*older, *self.fences]
+
     def tail(self, directory: Directory, after: Position) -> Iterator[Numbered]:
         """Yield the lines behind *after*, in the newest part; nothing is proven."""
         yield from self._store.lines(self.name(directory.parts[-1].number), after.sequence)

@@ -184,7 +184,8 @@ class StoredReading:
         area = self._named(self._head)
         if area != self._area:
             self._stand_in(area)
-        self._documents.look()
+        writer = self._above._tenure if self._above is not None else None
+        self._documents.look(None if writer is None else writer.head.token)
 
     def _marks(self) -> list[Mark]:
         """Return the watermarks that were left for this area, the newest first."""

@@ -9,5 +9,5 @@ with milepost.Phase("words") as phase:
     for word in phase.each(["alder", "birch"]):
         phase.record(word.upper())
     result = phase.complete(lambda results: dict(results), phase.results())
-made = datetime.now().isoformat(timespec="seconds")
+made = datetime.now().isoformat(timespec="microseconds")
 milepost.write_durably("out.json", json.dumps({"made": made, "words": result}).encode())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import goals, readme, tables
-from benchmarks.goals import ADDED_A, BEYOND, EACH, GOALS, RATIO, SECONDS
+from benchmarks.goals import ADDED_A, BEYOND, EACH, GOALS, RATIO, SECONDS, against
 from benchmarks.harness import Series
 from benchmarks.model import Contender, Workload
 from benchmarks.results import Result, Row, result_of
-from benchmarks.roster import MILEPOST, PEERS
+from benchmarks.roster import DBOS_POSTGRES, MILEPOST, PEERS
 from benchmarks.work.items import ADDED
 from benchmarks.workloads import WORKLOADS
 
@@ -92,6 +92,18 @@ def test_overhead_is_what_is_added_to_the_bare_loop() -> None:
     assert measures[BEYOND] == pytest.approx(35)
 
 
+def test_a_goal_may_be_set_against_a_peer() -> None:
+    """A contender's ratio to a peer is a measure of its own, and is missing where the peer was not measured."""
+    peer = Contender(DBOS_POSTGRES, "module:Peer")
+    workload = Workload("store-postgresql", "g", "l", (FLOOR, OURS, peer), "floor", also_against=(DBOS_POSTGRES,))
+    times = (Series(FLOOR, [1.0]), Series(OURS, [1.4]))
+    [_, met, *_] = rows(workload, *times, Series(peer, [7.0]))[MILEPOST].verdicts
+    assert (met.goal.measure, met.is_met) == (against(DBOS_POSTGRES), True)
+    assert met.value == pytest.approx(0.2)
+    [_, absent, *_] = rows(workload, *times, Series(peer, reason="gone"))[MILEPOST].verdicts
+    assert (absent.value, absent.is_met) == (None, False)
+
+
 def test_a_verdict_within_the_spread_is_doubted() -> None:
     """Where repeats lie on both sides of a limit, the verdict says so."""
     [doubted] = goals.verdicts("items", MILEPOST, {RATIO: 0.8}, {RATIO: (0.7, 0.9)})
@@ -125,3 +137,13 @@ def test_the_readme_tells_what_is_not_comparable() -> None:
     assert lines[2].startswith("| the floor | 1 | 1.00 A |")
     assert lines[3].startswith(f"| **{MILEPOST}** | not measured | not measured |")
     assert lines[-1].startswith("| quick (not synced: not comparable) | – | 0.50 A |")
+
+
+def test_the_readme_tells_stores_apart() -> None:
+    """Each brief table comes only where something of it was asked for."""
+    of_items, of_stores = items(FLOOR, OURS), Workload("store-s3", "g", "l", (FLOOR, OURS), "floor")
+    series = (Series(FLOOR, [2.0]), Series(OURS, [3.0]))
+    both = [result_of(one, series) for one in (of_items, of_stores)]
+    assert sum(line == "" for line in readme.tables(both)) == 2
+    [blank, heading, _, floor, ours] = readme.tables(both[1:])
+    assert (blank, "S3" in heading, floor.count("1.00 PUT"), ours.count("1.50 PUT")) == ("", True, 1, 1)

@@ -113,7 +113,7 @@ def _interrupted_at(n: int, root: Path, *, warm: bool) -> bool:
     return struck
 
 
-@pytest.mark.parametrize(("warm", "stride"), [(True, 3), (False, 5)], ids=["a later save", "the first save"])
+@pytest.mark.parametrize(("warm", "stride"), [(True, 7), (False, 11)], ids=["a later save", "the first save"])
 def test_an_interrupt_on_any_line_is_overcome(tmp_path: Path, warm: bool, stride: int) -> None:
     """Interrupted on any line of a save, the same manager saves on, and what was acknowledged before is there."""
     tried = 0

@@ -203,3 +203,24 @@ def test_a_workflow_tells_of_all_phases(tmp_path: Path) -> None:
     flow.run()
     assert [f"{one.kind} {one.phase}" for one in always.events[6:]] == ["reused one", "reused two"]
     assert len(once.events) == 6
+
+
+def test_each_loop_is_counted(tmp_path: Path) -> None:
+    """What an event counts of its loop is that loop's alone, restored items included; the phase has the sum."""
+    told: list[list[tuple[object, ...]]] = []
+    for stop_at in ("y", ""):
+        heard = Heard()
+        with milepost.Phase("p", store=tmp_path, on_event=heard) as opened:
+            for book in opened.each(["x", "y"]):
+                for part in opened.each([f"{book}{n}" for n in range(3)], name=book):
+                    opened.record(part, key=part, name=book)
+                if book == stop_at:
+                    break
+                opened.record(book, key=book)
+        told.append([(one.kind, one.key, one.loop_done, one.loop_total, one.done, one.total) for one in heard.events])
+    assert ("started", "x", 0, 2, 0, 2) in told[0]
+    assert ("done", "x2", 3, 3, 3, 5) in told[0]
+    assert ("done", "x", 1, 2, 4, 5) in told[0]
+    assert ("done", "y0", 1, 3, 5, 8) in told[0]
+    assert told[1][:2] == [("opened", None, 1, None, 7, None), ("started", "y", 1, 2, 7, 2)]
+    assert ("done", "y", 2, 2, 8, 5) in told[1]

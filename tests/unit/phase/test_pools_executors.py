@@ -76,20 +76,62 @@ def test_in_threads_the_error_itself_is_raised() -> None:
     assert caught.value is error
 
 
-@pytest.mark.parametrize("how", ["exit", "kill", "pickle", "load"])
-def test_a_factory_makes_a_broken_pool_anew_and_finds_the_guilty_item(how: str, tmp_path: Path) -> None:
-    """When a pool breaks, those in it are tried alone; the one that broke it fails, and all others are done."""
+@pytest.mark.parametrize(("how", "place"), [("exit", 5), ("kill", 5), ("kill", 3), ("pickle", 5), ("load", 5)])
+def test_a_factory_makes_a_broken_pool_anew_and_finds_the_guilty_item(how: str, place: int, tmp_path: Path) -> None:
+    """When a pool breaks, those in it are tried alone, the last of them too; the guilty one fails, the others are done."""
     record, counter = Recorder(), tmp_path / "counter"
-    items = [
-        *((str(number), "") for number in range(5)),
-        (how, str(counter)),
-        *((str(number), "") for number in range(6, 9)),
-    ]
+    items = [(str(number), "") for number in range(9)]
+    items[place] = (how, str(counter))
     run_all(jobs.trouble, _pending(items), record, executor=spawning, on_error="skip", max_worker_deaths=2)
-    assert record.values == {str(number): str(number) for number in range(9) if number != 5}
-    assert isinstance(record.errors["5"], WorkerDied)
+    assert record.values == {str(number): str(number) for number in range(9) if number != place}
+    assert isinstance(record.errors[str(place)], WorkerDied)
     assert len(record.keys) == 9
     assert len(counter.read_text()) <= 3
+
+
+class Gathering(Executor):
+    """Begins what it is given only when no more comes; it breaks, with all that it holds, where the bad item is in."""
+
+    def __init__(self, company: list[list[str]]) -> None:
+        """Write to *company* what was held together."""
+        self._company = company
+        self._held: list[tuple[Any, Future[Any]]] = []
+        self._lock = threading.Lock()
+        self._begin = threading.Timer(0.2, self._work)
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        with self._lock:
+            self._held.append((fn, future))
+        self._begin.cancel()
+        self._begin = threading.Timer(0.2, self._work)
+        self._begin.start()
+        return future
+
+    def _work(self) -> None:
+        with self._lock:
+            held, self._held = self._held, []
+        items = [getattr(fn, "item", "") for fn, _ in held]
+        self._company.append(items)
+        for fn, future in held:
+            if "bad" in items:
+                future.set_exception(BrokenExecutor())
+            else:
+                future.set_result(fn())
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_suspect_is_in_no_company(place: int) -> None:
+    """Once the executor broke, the one that broke it breaks nobody else's try, whichever suspect it is."""
+    record, company = Recorder(), list[list[str]]()
+    items = [str(number) for number in range(8)]
+    items[place] = "bad"
+    run_all(
+        str, _pending(items), record,
+        executor=functools.partial(Gathering, company), workers=2, on_error="skip", max_worker_deaths=2,
+    )  # fmt: skip
+    assert len(record.values) == 7
+    assert [held for held in company if "bad" in held][1:] == [["bad"], ["bad"]]
 
 
 def test_an_innocent_item_is_cleared(tmp_path: Path) -> None:

@@ -48,10 +48,32 @@ finished is not done again. Files in plans/ that you edit are never overwritten.
 
 \b
 Example:
-  booksynth run --shelf-dir books --output-dir results
+  booksynth run books --output results
 
 Settings come from the options below, then from the environment (BOOKSYNTH_PHASES__PHASE_3__MIN_CONFIDENCE=0.75),
 then from the file of --config, then from the defaults. `milepost run booksynth:workflow` runs the same.
+"""
+
+EVALUATE_HELP = """Tell how well merging agrees with pairs that a person judged; writes nothing.
+
+A line of the labels is {"a": "…", "b": "…", "same": 0 or 1, "weight": 8.3}. a and b are the first 16 hex digits of
+SHA-256 over title, newline, description of a recommendation, in UTF-8. Pairs that are not in the folder are left out.
+
+\b
+Example:
+  booksynth evaluate --labels labels.jsonl --analysis-dir analyses --json
+
+Thresholds come from the environment (BOOKSYNTH_PHASES__PHASE_3__SIMILARITY_THRESHOLD=0.6), then from the file of
+--config, then from the defaults.
+"""
+
+REPORT_HELP = """Make report.html again, from the consolidated_recommendations.json that stands in a folder.
+
+Runs of phase 3 write the page by themselves. This is for a list that was made elsewhere, or a page that was lost.
+
+\b
+Example:
+  booksynth report --output-dir results
 """
 
 app = typer.Typer(
@@ -106,6 +128,19 @@ Store = Annotated[
 Config = Annotated[Path | None, typer.Option(help="Settings (YAML) instead of the packaged defaults.")]
 
 
+@app.command("evaluate", help=EVALUATE_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def evaluate(
+    labels: Annotated[Path, typer.Option(help="Judged pairs, one JSON object a line.")],
+    analysis_dir: Annotated[Path, typer.Option(help="Folder of the *_convergence_tracker.json files.")],
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the score as JSON, and nothing else.")] = False,
+) -> None:
+    """Score the merging; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.evaluate(labels=labels, analysis_dir=analysis_dir, config=config, as_json=as_json)
+
+
 @app.command("phase-3", help=PHASE_3_HELP + _EXIT_CODES)
 def phase_3(
     analysis_dir: Annotated[Path | None, typer.Option(help="Folder of the *_convergence_tracker.json files.")] = None,
@@ -136,6 +171,24 @@ def phase_3(
         raise typer.Exit(PROBLEMS)
 
 
+def _one(given: Path | None, former: Path | None, name: str, former_name: str) -> Path | None:
+    """Return the folder that is given under its name, or under the one that it had before."""
+    if given is not None and former is not None and given != former:
+        message = f"{name} says {given}, and {former_name} says {former}: give one of them"
+        raise typer.BadParameter(message)
+    return former if given is None else given
+
+
+@app.command("report", help=REPORT_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def report(
+    output_dir: Annotated[Path, typer.Option(help="Folder that holds consolidated_recommendations.json.")],
+) -> None:
+    """Make the page again; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.report(output_dir)
+
+
 class PhaseName(StrEnum):
     """The phases that a run can be limited to."""
 
@@ -146,8 +199,10 @@ class PhaseName(StrEnum):
 
 @app.command("run", help=RUN_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
 def run(
-    shelf_dir: Annotated[Path | None, typer.Option(help="Folder of the books.")] = None,
-    output_dir: Output = None,
+    shelf: Annotated[Path | None, typer.Argument(help="Folder of the books.", show_default=False)] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the results; made if it is not there.")
+    ] = None,
     config: Config = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Set saved progress aside and begin anew.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing at all.")] = False,
@@ -160,13 +215,15 @@ def run(
     to: Annotated[PhaseName | None, typer.Option("--to", help="The last phase.")] = None,
     only: Annotated[list[PhaseName] | None, typer.Option("--only", help="This phase and no other.")] = None,
     store: Store = None,
+    shelf_dir: Annotated[Path | None, typer.Option("--shelf-dir", hidden=True)] = None,
+    output_dir: Annotated[Path | None, typer.Option("--output-dir", hidden=True)] = None,
 ) -> None:
     """Run the workflow; every way out is an exit code."""
     from booksynth import commands
 
     commands.run(
-        shelf_dir=shelf_dir,
-        output_dir=output_dir,
+        shelf_dir=_one(shelf, shelf_dir, "SHELF", "--shelf-dir"),
+        output_dir=_one(output, output_dir, "--output", "--output-dir"),
         config=config,
         fresh=fresh,
         dry_run=dry_run,

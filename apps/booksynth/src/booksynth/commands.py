@@ -17,6 +17,8 @@ from booksynth.exits import translated
 from booksynth.interrupts import Interrupts
 from booksynth.report import Report, shown
 from booksynth.request import InputError, Request
+from booksynth.summary import count
+from booksynth.texts import printable
 from milepost.errors import ForeignRun, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -61,6 +63,24 @@ def phase_3(
             if as_json:
                 _print_bytes(report.encode())
     return report
+
+
+def evaluate(*, labels: Path, analysis_dir: Path, config: Path | None, as_json: bool) -> None:
+    """Score the merging against judged pairs; every other way out is an exit code."""
+    from booksynth import evaluate as scoring
+
+    interrupts = Interrupts()
+    with translated(lambda: "nothing was written. To begin again:"), interrupts.installed():
+        chosen = settings.manager(config).load().phases.phase_3
+        score, problems = scoring.run(labels, analysis_dir, chosen)
+        for problem in problems:
+            _tell(f"{problem.file}: {problem.reason}")
+        text = scoring.as_json(score) if as_json else "\n".join(scoring.lines(score, chosen.similarity_threshold))
+        _print_bytes(f"{text}\n".encode())
+
+
+def _tell(text: str) -> None:
+    print(printable(text), file=sys.stderr)
 
 
 def _kept(request: Request | None) -> str:
@@ -118,6 +138,18 @@ def _print_bytes(data: bytes) -> None:
     sys.stdout.flush()
 
 
+# --- the page
+
+
+def report(output_dir: Path) -> None:
+    """Make the page of the list that stands in *output_dir*, and say where it is; else leave with an exit code."""
+    from booksynth.page.standing import remake
+
+    with translated(lambda: NOT_KEPT):
+        path, recommendations = remake(output_dir)
+        Terminal(None).print(f"{shown(path)}: {count(recommendations, 'recommendation')}")
+
+
 # --- the workflow
 
 
@@ -172,6 +204,7 @@ def _output_of(chosen: Settings) -> Path:
 @contextmanager
 def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterator[None]:
     """Say what to do where the other command keeps its progress in the output folder."""
+    flag = "--output" if ours == "run" else "--output-dir"
     try:
         yield
     except ForeignRun as error:
@@ -180,7 +213,7 @@ def _explained(folder: Path, chosen: Settings, ours: str, theirs: str) -> Iterat
         else:
             where = shown(folder)
             kept = shown(folder / chosen.checkpoints.checkpoint_dir / "phase_3")
-            remedy = f"another --output-dir; or, if that progress is not needed, remove {kept}"
+            remedy = f"another {flag}; or, if that progress is not needed, remove {kept}"
         message = (
             f"{where} holds progress of `booksynth {theirs}`, which is kept in another way than that of "
             f"`booksynth {ours}`. Give {remedy} and run this again."
@@ -202,9 +235,10 @@ def _switched_off(*, off: bool) -> Iterator[None]:
 
 
 def _run(params: Mapping[str, str], limits: dict[str, Any], chosen: Settings, terminal: Terminal) -> dict[str, Any]:
+    from booksynth.ending import tell
     from booksynth.following import Follower
     from booksynth.models.paid import paid
-    from booksynth.outcome import outcome_of, tell
+    from booksynth.outcome import outcome_of
     from booksynth.phases import workflow
 
     follower = Follower(terminal)

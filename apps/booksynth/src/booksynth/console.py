@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from booksynth.request import CONSOLIDATED, REPORT, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, REPORT, SUMMARY
 from booksynth.summary import count
 from booksynth.texts import printable
 from booksynth.trackers import SUFFIX
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from booksynth.shards import Entry, Problem
 
 PROBLEMS_SHOWN = 40
+NARROW = 60
 
 
 class PlainConsole(Console):
@@ -149,7 +150,7 @@ class Terminal:
             return
         else:
             self.print("The results:", "green")
-        for name in (SUMMARY, CONSOLIDATED, REPORT):
+        for name in (PAGE, SUMMARY, CONSOLIDATED, REPORT):
             self.print(f"  {report.outputs[name]}")
         if report.status == "done" and not report.cached:
             self.print("")
@@ -165,11 +166,19 @@ class Terminal:
         """Print a line; with *cut* it ends at the edge of the terminal."""
         # Names of files and titles may hold what rich would take for markup. What goes to a pipe keeps its
         # lines whole, to be searched; so does what is indented on the terminal: paths, to be copied.
-        shown = Text(text, style=style)
+        self.show(Text(text, style=style), cut=cut)
+
+    def show(self, text: Text, *, cut: bool = False) -> None:
+        """Print a line of several styles; with *cut* it ends at the edge of the terminal."""
         if cut and self.console.is_terminal:
-            self.console.print(shown, overflow="ellipsis", no_wrap=True)
+            self.console.print(text, overflow="ellipsis", no_wrap=True)
         else:
-            self.console.print(shown, soft_wrap=not self.console.is_terminal or text.startswith("  "))
+            self.console.print(text, soft_wrap=not self.console.is_terminal or text.plain.startswith("  "))
+
+    @property
+    def is_narrow(self) -> bool:
+        """Tell whether lines are cut at a terminal of few columns."""
+        return self.console.is_terminal and self.console.width < NARROW
 
 
 def _short(name: str) -> str:

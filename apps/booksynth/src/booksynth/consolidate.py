@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from booksynth import texts
-from booksynth.entries import Entry, Voice, merge, order, severity
-from booksynth.merging import components
+from booksynth.clusters import clusters
+from booksynth.dependencies import resolve
+from booksynth.entries import Entry, merge, order, severity
 from booksynth.shelf import Book, books
+from booksynth.themes import group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = "booksynth/consolidated-recommendations"
 # Counts up when the same shards give another document: cached results are then made anew.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -41,41 +42,29 @@ def consolidate(
     """
     shelf, found = books(shards, settings.max_field_chars)
     problems = sorted([*file_problems, *found], key=lambda one: (one.file, one.where, one.code))
-    entries = _entries(shelf, settings.similarity_threshold)
-    kept = [entry for entry in entries if entry["confidence"] >= settings.min_confidence]
-    below = [entry for entry in entries if entry["confidence"] < settings.min_confidence]
+    found_clusters = clusters(shelf, settings)
+    merged = [merge(cluster) for cluster in found_clusters.clusters]
+    cycles = resolve(merged, found_clusters.clusters)
+    kept = [entry for entry in merged if entry["confidence"] >= settings.min_confidence]
+    themes = group(merged, found_clusters.themes, settings.min_confidence)
+    kept.sort(key=order)
+    below = sorted((entry for entry in merged if entry["confidence"] < settings.min_confidence), key=order)
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "settings": settings.model_dump(mode="json"),
         "books": [_book(book) for book in shelf],
+        "themes": themes,
         "recommendations": kept,
         "below_min_confidence": below,
+        "dependency_cycles": cycles,
         "files_not_used": _not_used(shelf, problems),
         "problems": [
             {"file": one.file, "where": one.where, "code": one.code, "reason": one.reason} for one in problems
         ],
-        "totals": _totals(shards, shelf, kept, below, problems),
+        "totals": {**_totals(shards, shelf, kept, below, problems), "themes": len(themes)},
     }
     return Consolidation(document, problems)
-
-
-def _entries(shelf: list[Book], threshold: float) -> list[Entry]:
-    voices: dict[str, list[Voice]] = {}
-    for book in shelf:
-        for member in book.members.values():
-            key = texts.key(str(member.fields["title"]))
-            voices.setdefault(key, []).append(Voice(book, member))
-    entries: list[Entry] = []
-    ids: dict[str, str] = {}
-    for group in components(voices, threshold):
-        entry = merge(voice for key in group for voice in voices[key])
-        ids.update({key: str(entry["id"]) for key in group})
-        entries.append(entry)
-    for entry in entries:
-        for dependency in entry["dependencies"]:
-            dependency["id"] = ids.get(texts.key(dependency["text"]))
-    return sorted(entries, key=order)
 
 
 def _book(book: Book) -> dict[str, Any]:

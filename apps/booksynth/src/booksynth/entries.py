@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from booksynth import texts
+from booksynth.effort import effort
+from booksynth.steps import Step, voted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from booksynth.shelf import Book, Member
+    from booksynth.clusters import Cluster, Voice
+    from booksynth.shelf import Member
 
 SEVERITY = ("critical", "important", "nice_to_have")
 
 Entry = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One recommendation of one book, as a member of a merged one."""
-
-    book: Book
-    member: Member
 
 
 def severity(bucket: str) -> tuple[int, str]:
@@ -43,29 +37,35 @@ def confidence(book_count: int) -> float:
     return round(1 - 0.5**book_count, 6)
 
 
-def merge(voices: Iterable[Voice]) -> Entry:
-    """Return the merged entry of all *voices*; dependencies are still without ids."""
-    members = sorted(voices, key=lambda voice: (voice.book.key, voice.member.digest))
-    fields = _representative(members)
+def merge(cluster: Cluster) -> Entry:
+    """Return the merged entry of *cluster*; its dependencies have no ids yet, and it has no theme."""
+    members = cluster.voices
+    fields = _representative(cluster.medoids)
     votes = _priority_votes(members)
     books = {voice.book.key: voice.book.title for voice in members}
-    digests = sorted({voice.member.digest for voice in members})
+    first_steps, further_steps = _steps(fields, members)
     return {
-        "id": f"rec-{texts.digest(digests)[:16]}",
-        "title": _most_frequent(str(voice.member.fields["title"]) for voice in members),
+        "id": f"rec-{texts.digest(cluster.members)[:16]}",
+        "title": _most_frequent(str(voice.member.fields["title"]) for voice in cluster.medoids),
         "priority": min(votes, key=lambda bucket: (-votes[bucket], severity(bucket))),
         "priority_votes": votes,
         "confidence": confidence(len(books)),
+        "cohesion": cluster.cohesion,
         "book_count": len(books),
         "books": [books[key] for key in sorted(books)],
+        "theme": None,
         "category_votes": _category_votes(members),
         "description": fields.get("description") or "",
         "technical_details": fields.get("technical_details") or "",
-        "implementation_steps": fields.get("implementation_steps") or [],
+        "implementation_steps": first_steps,
+        "further_steps": further_steps,
         "expected_impact": fields.get("expected_impact") or "",
+        "effort": effort(_estimates(members)),
         "time_estimates": _distinct(members, "time_estimate"),
         "dependencies": _dependencies(members),
         "titles": _distinct(members, "title"),
+        "members": cluster.members,
+        "synthesis": {"by": "merge", "reason": None},
         "variants": _variants(members),
         "sources": _sources(members),
     }
@@ -112,13 +112,27 @@ def _category_votes(members: list[Voice]) -> dict[str, int]:
     return dict(sorted(votes.items(), key=lambda item: (-item[1], item[0])))
 
 
+def _steps(fields: dict[str, Any], members: list[Voice]) -> tuple[list[Step], list[Step]]:
+    said = (
+        (voice.book.key, text) for voice in members for text in voice.member.fields.get("implementation_steps") or ()
+    )
+    return voted(fields.get("implementation_steps") or (), said)
+
+
+def _estimates(members: list[Voice]) -> dict[str, list[str]]:
+    return {
+        key: [text for one in own if (text := one.fields.get("time_estimate"))]
+        for key, own in _by_book(members).items()
+    }
+
+
 def _distinct(members: list[Voice], name: str) -> list[str]:
     return sorted({value for voice in members if (value := voice.member.fields.get(name))})
 
 
 def _dependencies(members: list[Voice]) -> list[dict[str, Any]]:
     named = {text for one in members for text in one.member.fields.get("dependencies") or ()}
-    return [{"text": text, "id": None} for text in sorted(named) if text.strip()]
+    return [{"text": text, "id": None, "is_cyclic": False} for text in sorted(named) if text.strip()]
 
 
 def _variants(members: list[Voice]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +21,8 @@ NAMES = {
 }
 # The items of the others are many and quick: the bar is enough.
 TOLD_ONE_BY_ONE = {"phase_2"}
+# A narrower terminal has a bar and its count alone.
+WIDE = 70
 
 
 class Happening(Protocol):
@@ -46,19 +49,21 @@ class Happening(Protocol):
         """What went wrong."""
 
     @property
-    def done(self) -> int | None:
-        """How many items of the phase are done."""
+    def loop_done(self) -> int | None:
+        """How many items of its loop are done."""
 
     @property
-    def total(self) -> int | None:
+    def loop_total(self) -> int | None:
         """How many there are, where that is known."""
 
 
 @dataclass
 class Told:
-    """What one phase did in this run."""
+    """What one phase did in this run; *restored* counts items that an earlier run had done."""
 
     state: str = "not run"
+    restored: int = 0
+    seconds: float = 0.0
     items: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +77,7 @@ class Follower:
         self._terminal = terminal
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self._began: dict[str, float] = {}
 
     def __call__(self, event: Happening) -> None:
         """Hear what happened."""
@@ -81,17 +87,19 @@ class Follower:
             told.state = "reused"
             self._terminal.print(f"{name}: nothing has changed, its result is taken.")
         elif event.kind == "opened":
-            told.state = "interrupted"
-            kept = f" ({count(event.done, 'item')} restored)" if event.done else ""
+            told.state, told.restored = "interrupted", event.loop_done or 0
+            self._began[event.phase] = time.monotonic()
+            kept = f" ({count(told.restored, 'item')} restored)" if told.restored else ""
             self._terminal.print(f"{name}{kept}", "bold")
-            self._start(name)
-        elif event.kind in {"done", "failed"} and event.key is not None and event.loop is None:
-            self._item(told, event)
-        elif event.kind == "done" and event.loop is not None:
-            self._advance(event)
+            self._start(name, told.restored)
+        elif event.kind in {"started", "done", "failed"} and event.key is not None:
+            if event.loop is None and event.kind != "started":
+                self._item(told, event)
+            self._move(event)
         elif event.kind == "completed":
             told.state = "done"
         elif event.kind == "closed":
+            told.seconds = round(time.monotonic() - self._began.get(event.phase, time.monotonic()), 3)
             self.end()
 
     def end(self) -> None:
@@ -109,26 +117,35 @@ class Follower:
             told.items.append(key)
             if event.phase in TOLD_ONE_BY_ONE:
                 self._terminal.print(f"  read: {printable(key)}", cut=True)
-        self._advance(event)
 
-    def _advance(self, event: Happening) -> None:
-        # The chapters of a book are items too, in a loop of their own: a long book is seen to go on.
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=event.done, total=event.total)
+    def _move(self, event: Happening) -> None:
+        if self._bar is None or self._task is None:
+            return
+        done, total = event.loop_done or 0, event.loop_total
+        if event.loop is None:
+            self._bar.update(self._task, completed=done, total=total, part="")
+        elif total:
+            # The chapters of a book: it is seen to go on, and counts when it is done.
+            self._bar.update(self._task, part=f"part {done} of {total}")
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, done: int) -> None:
         if not self._terminal.is_live:
             return
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
+        wide = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
         self._bar = Bar(
             TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}"),
-            TimeElapsedColumn(),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[part]}"),
+            *(wide if self._terminal.console.width >= WIDE else ()),
             console=self._terminal.console,
             transient=True,
+            expand=True,
         )
-        self._task = self._bar.add_task(name, total=None)
+        # What is behind the start of the bar has no part in its speed: restored items do not make the rest look quick.
+        shown = name if self._terminal.console.width >= WIDE else ""
+        self._task = self._bar.add_task(shown, completed=done, total=None, part="")
         self._bar.start()

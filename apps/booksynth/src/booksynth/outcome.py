@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+from booksynth.catalogue import INDEX
 from booksynth.console import Terminal
 from booksynth.following import NAMES, Told
 from booksynth.phases import ANALYSES, PLANS
-from booksynth.plans import INDEX
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.shards import Problem
 from booksynth.summary import count
 from booksynth.texts import printable
+from milepost.errors import StoreUnavailable
 
 FORMAT = "booksynth/workflow-report"
 PLAN_FORMAT = "booksynth/workflow-plan"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 REASONS_SHOWN = 10
+HIGHLIGHTS = 7
 
 
 class Planned(Protocol):
@@ -40,57 +43,64 @@ def outcome_of(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "phases": {name: asdict(told) for name, told in phases.items()},
+        "seconds": round(sum(told.seconds for told in phases.values()), 3),
         "analyses": len(analysed["files"]),
         "problems": [asdict(Problem(*row)) for row in analysed["problems"]],
         "totals": consolidated["totals"],
         "models": None if bill is None else {**bill, **(consolidated.get("synthesis") or {})},
+        **highlights(folder if "phase_3" in outputs else None),
         "plans": planned["plans"],
         "edited": planned["edited"],
         "orphans": planned["orphans"],
         "outputs": {
             name: shown(folder / name)
             for name, phase in (
+                (PAGE, "phase_3"),
                 (SUMMARY, "phase_3"),
                 (CONSOLIDATED, "phase_3"),
                 (f"{PLANS}/{INDEX}", "phase_4"),
                 (ANALYSES, "phase_2"),
             )
-            if phase in outputs
+            if phase in outputs and (name != PAGE or (folder / name).exists())
         },
     }
 
 
-def tell(document: Mapping[str, Any], terminal: Terminal) -> None:
-    """Say what came of a run, and where it is."""
-    totals = document["totals"]
-    terminal.print("")
-    if totals:
-        terminal.print(
-            f"{count(document['analyses'], 'analysis', 'analyses')} hold {totals['raw']:,} recommendations; they come "
-            f"down to {totals['recommendations']:,}, of which {totals['in_several_books']:,} stand in several books. "
-            f"{count(document['plans'], 'plan')}."
-        )
-    _tell_models(document["models"], terminal)
-    terminal.tell_problems([Problem(**one) for one in document["problems"]], CONSOLIDATED)
-    for path in document["edited"]:
-        terminal.print(f"Edited by hand and left as it is: {printable(path)}", "yellow")
-    terminal.print("")
-    terminal.print("The results:", "green")
-    for path in document["outputs"].values():
-        terminal.print(f"  {path}")
+def highlights(folder: Path | None) -> dict[str, Any]:
+    """Return what the list in *folder* says first: what most books say, the themes of most books, what was not used.
+
+    Raises:
+        StoreUnavailable: The list cannot be read.
+    """
+    document: dict[str, Any] = {} if folder is None else _list_in(folder)
+    said = [one for one in document.get("recommendations", []) if one["book_count"] > 1]
+    said.sort(key=lambda one: -one["book_count"])
+    themes = [one for one in document.get("themes", []) if one["book_count"] > 1]
+    themes.sort(key=lambda one: (-one["book_count"], -len(one["recommendations"]), one["title"], one["id"]))
+    return {
+        "most_said": [
+            {name: one[name] for name in ("id", "title", "priority", "book_count")} for one in said[:HIGHLIGHTS]
+        ],
+        "themes": [
+            {
+                "id": one["id"],
+                "title": one["title"],
+                "book_count": one["book_count"],
+                "recommendations": len(one["recommendations"]),
+            }
+            for one in themes[:HIGHLIGHTS]
+        ],
+        "files_not_used": document.get("files_not_used", []),
+    }
 
 
-def _tell_models(models: Mapping[str, Any] | None, terminal: Terminal) -> None:
-    """Say what language models did and cost."""
-    if models is None:
-        return
-    unsure = f", and at most ${models['unsure_usd']} more for calls without an answer"
-    unsure = unsure if models["unsure_usd"] != "0" else ""
-    calls = count(models["answered"], "call")
-    written = count(models.get("by_model", 0), "text")
-    terminal.print(f"The model wrote {written}; so far {calls} for ${models['usd']}{unsure}.")
-    for reason, times in list(models.get("reasons", {}).items())[:REASONS_SHOWN]:
-        terminal.print(f"  {count(times, 'text')} of the books' own: {printable(reason)}", "yellow")
+def _list_in(folder: Path) -> dict[str, Any]:
+    path = folder / CONSOLIDATED
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except OSError as error:
+        raise StoreUnavailable(f"{shown(path)} cannot be read: {error.strerror}") from error
+    return document
 
 
 def plan_document(plan: Planned, models: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from booksynth import inputs, progress, summary
+from booksynth import inputs, page, progress, summary
 from booksynth.consolidate import consolidate
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.interrupts import Interrupts
 from booksynth.progress import COMPLETE, PHASE, Plan, Progress
 from booksynth.report import Report, now, shown
-from booksynth.request import CONSOLIDATED, REPORT, SUMMARY, InputError, Listener, Request
+from booksynth.request import CONSOLIDATED, PAGE, REPORT, SUMMARY, InputError, Listener, Request
 from booksynth.shards import SHARD_FORMAT, Entry, Problem
 from booksynth.trackers import SUFFIX, parse
 from milepost import CheckpointManager, write_durably
@@ -92,7 +92,7 @@ class _Run:
             strict=request.strict,
             fresh=request.fresh,
             books_total=len(found),
-            outputs={name: shown(request.output_dir / name) for name in (CONSOLIDATED, SUMMARY, REPORT)},
+            outputs={name: shown(request.output_dir / name) for name in (CONSOLIDATED, SUMMARY, PAGE, REPORT)},
         )
         self._request = request
         self._settings = request.settings.phases.phase_3
@@ -220,7 +220,7 @@ class _Run:
         self.report.totals = result.document["totals"]
         self.report.problems = result.problems
         text = json.dumps(result.document, ensure_ascii=False, indent=2) + "\n"
-        return {CONSOLIDATED: text, SUMMARY: summary.render(result.document)}
+        return {CONSOLIDATED: text, SUMMARY: summary.render(result.document), PAGE: page.render(result.document)}
 
     def _refused(self) -> bool:
         if self._request.dry_run:

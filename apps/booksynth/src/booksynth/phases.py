@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import milepost
-from booksynth import analysing, books, inputs, outputs, plans, synthesis
+from booksynth import analysing, books, catalogue, inputs, outputs, plans, synthesis
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.settings import load
 from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry
 from booksynth.trackers import parse
@@ -43,7 +43,7 @@ def shelf_dir(config: Settings) -> Path:
     Raises:
         InvalidArgument: No setting says which.
     """
-    return _said("shelf", config.paths.shelf_dir)
+    return _said("shelf", "SHELF", config.paths.shelf_dir)
 
 
 def output_dir(config: Settings) -> Path:
@@ -52,12 +52,12 @@ def output_dir(config: Settings) -> Path:
     Raises:
         InvalidArgument: No setting says which.
     """
-    return _said("output", config.paths.output_dir)
+    return _said("output", "--output DIR", config.paths.output_dir)
 
 
-def _said(name: str, folder: Path | None) -> Path:
+def _said(name: str, argument: str, folder: Path | None) -> Path:
     if folder is None:
-        message = f"no {name} folder: give `booksynth run --{name}-dir`, or set paths.{name}_dir"
+        message = f"no {name} folder: give `booksynth run {argument}`, or set paths.{name}_dir"
         raise InvalidArgument(message)
     return folder
 
@@ -165,7 +165,7 @@ def rows_of_phase_3(analyses: Mapping[str, Any], *, config: Settings) -> list[Ro
 @workflow.phase(after="phase_2", items=rows_of_phase_3, key=_first, params=lambda _: None, upstream="keep_items")
 def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any], *, config: Settings) -> dict[str, Any]:
     """Consolidate the analyses into one list; return its digest, and one for each recommendation of it."""
-    from booksynth import summary
+    from booksynth import page, summary
     from booksynth.consolidate import consolidate
 
     folder = output_dir(config)
@@ -176,7 +176,8 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     problems = [problem for one in entries.values() if one is not None for problem in one.problems]
     problems += [Problem(*row) for row in analyses["problems"]]
     document = synthesis.synthesise(phase, consolidate(shards, problems, config.phases.phase_3).document, config)
-    written = {CONSOLIDATED: document_bytes(document), SUMMARY: summary.render(document).encode()}
+    texts = {SUMMARY: summary.render(document), PAGE: page.render(document)}
+    written = {CONSOLIDATED: document_bytes(document), **{name: text.encode() for name, text in texts.items()}}
     for name, data in written.items():
         outputs.write(folder / name, data)
         _declare(phase, folder / name)
@@ -208,11 +209,20 @@ def rows_of_phase_4(consolidated: Mapping[str, Any]) -> list[Row]:
     return list(consolidated["recommendations"].items())
 
 
+def _params_of_phase_4(config: Settings) -> dict[str, Any]:
+    settings = config.phases.phase_4
+    return {
+        "max_slug_chars": settings.max_slug_chars,
+        "low_cohesion": settings.low_cohesion,
+        "format_version": plans.FORMAT_VERSION,
+    }
+
+
 @workflow.phase(
     after="phase_3",
     items=rows_of_phase_4,
     key=_first,
-    params=lambda config: {"max_slug_chars": config.phases.phase_4.max_slug_chars},
+    params=_params_of_phase_4,
     upstream="keep_items",
 )
 def phase_4(
@@ -220,7 +230,8 @@ def phase_4(
 ) -> dict[str, Any]:
     """Make a plan for each recommendation; return how many, and which edits were met."""
     settings = config.phases.phase_4
-    planner = plans.Planner(_document(output_dir(config), consolidated["document"]), settings.max_slug_chars)
+    document = _document(output_dir(config), consolidated["document"])
+    planner = plans.Planner(document, settings.max_slug_chars, settings.low_cohesion)
     for batch in phase.each(rows, batch=settings.plans_per_batch):
         phase.record([planner.plan(id_) for id_, _ in batch])
     files = {
@@ -229,7 +240,8 @@ def phase_4(
         for name, text in made.items()
     }
     folder = output_dir(config) / PLANS
-    outcome = outputs.sync(folder, {**files, plans.INDEX: planner.index().encode()})
+    on_top = {name: text.encode() for name, text in catalogue.files(planner).items()}
+    outcome = outputs.sync(folder, {**files, **on_top})
     _declare(phase, folder)
     _tell_edits(folder, outcome)
     result: dict[str, Any] = phase.step("result", _planned, len(rows), outcome.edited, outcome.orphans)

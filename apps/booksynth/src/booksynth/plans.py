@@ -1,26 +1,31 @@
-"""A plan for each recommendation of the consolidated document, and the index of all. Pure."""
+"""A plan for each recommendation of the consolidated document. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from booksynth import texts
+from booksynth.acceptance import IMPACT, STEP_NUMBER, Check, acceptance, effort_text, open_points
 from booksynth.entries import Entry
 from booksynth.summary import code, count, escape, split, table, word
 
-PLAN, SOURCES, DATA, INDEX = "PLAN.md", "SOURCES.md", "plan.json", "INDEX.md"
+PLAN, SOURCES, DATA, ORDER = "PLAN.md", "SOURCES.md", "plan.json", "ORDER.md"
 FORMAT = "booksynth/plan"
-FORMAT_VERSION = 1
+# Counts up when the same recommendation gives another plan: all are then made anew.
+FORMAT_VERSION = 2
 QUOTE = "quote"
+CHECKS_SHOWN = 10
+BOOKS_SHOWN = 3
 
-_STEP = re.compile(r"\A\s*step\s+\d+\s*[:.)-]\s*(?=\S)", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"[^a-z0-9]+")
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9-]")
+
+Link = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Prerequisite:
     text: str
     id: str | None
     title: str | None
+    is_cyclic: bool
 
 
 def slug(title: str, max_chars: int) -> str:
@@ -50,7 +56,7 @@ def folder_of(id_: str, title: str, max_slug_chars: int) -> str:
 def prerequisites(entry: Entry, titles: Mapping[str, str]) -> list[Prerequisite]:
     """Return what *entry* depends on; *titles* are those of all recommendations that have a plan, by id."""
     return [
-        Prerequisite(one["text"], one["id"], titles.get(one["id"] or ""))
+        Prerequisite(one["text"], one["id"], titles.get(one["id"] or ""), one["is_cyclic"])
         for one in entry["dependencies"]
         if one["id"] != entry["id"]
     ]
@@ -59,134 +65,173 @@ def prerequisites(entry: Entry, titles: Mapping[str, str]) -> list[Prerequisite]
 def versions(document: Mapping[str, Any]) -> dict[str, str]:
     """Return id to a digest of all that the plan shows, in the order of the document.
 
-    A plan shows its recommendation, and the titles of those that it depends on.
+    A plan shows its recommendation, the titles of those that it depends on, and that of its theme.
     """
-    titles = _titles(document)
+    titles, themes = titles_of(document), _themes(document)
     return {
-        entry["id"]: texts.digest([entry, [one.title for one in prerequisites(entry, titles)]])
+        entry["id"]: texts.digest(
+            [entry, [one.title for one in prerequisites(entry, titles)], themes.get(entry["theme"])]
+        )
         for entry in document["recommendations"]
     }
 
 
-def _titles(document: Mapping[str, Any]) -> dict[str, str]:
+def titles_of(document: Mapping[str, Any]) -> dict[str, str]:
+    """Return id to title of every recommendation that has a plan."""
     return {entry["id"]: entry["title"] for entry in document["recommendations"]}
+
+
+def _themes(document: Mapping[str, Any]) -> dict[str | None, str]:
+    return {theme["id"]: theme["title"] for theme in document["themes"]}
 
 
 class Planner:
     """Makes the plans of one consolidated document."""
 
-    def __init__(self, document: Mapping[str, Any], max_slug_chars: int) -> None:
-        """Read *document*; a folder's name has up to *max_slug_chars* of its title."""
-        self._entries = {entry["id"]: entry for entry in document["recommendations"]}
-        self._titles = _titles(document)
+    def __init__(self, document: Mapping[str, Any], max_slug_chars: int, low_cohesion: float) -> None:
+        """Read *document*.
+
+        Args:
+            document: The consolidated document, of format version 2.
+            max_slug_chars: A folder's name has up to so many characters of the title.
+            low_cohesion: Members that are less alike than this on average are an open point. 0 to 1.
+        """
+        self.entries: dict[str, Entry] = {entry["id"]: entry for entry in document["recommendations"]}
+        self._titles = titles_of(document)
+        self._themes = _themes(document)
         self._max_slug_chars = max_slug_chars
+        self._low_cohesion = low_cohesion
 
     def folder(self, id_: str) -> str:
         """Return the name of the folder of a recommendation's plan."""
         return folder_of(id_, self._titles[id_], self._max_slug_chars)
 
+    def theme(self, id_: str) -> str | None:
+        """Return the title of the theme that a recommendation belongs to, if it belongs to one."""
+        return self._themes.get(self.entries[id_]["theme"])
+
+    def prerequisites(self, id_: str) -> list[Prerequisite]:
+        """Return what a recommendation depends on."""
+        return prerequisites(self.entries[id_], self._titles)
+
     def plan(self, id_: str) -> dict[str, str]:
         """Return the files of one plan, by name."""
-        entry = self._entries[id_]
-        needed = prerequisites(entry, self._titles)
-        points = open_points(entry, needed)
+        entry = self.entries[id_]
+        checks = acceptance(entry)
+        points = open_points(entry, self.prerequisites(id_), checks, self._low_cohesion)
         return {
-            PLAN: self._markdown(entry, needed, points),
+            PLAN: self.page(id_),
             SOURCES: sources(entry),
-            DATA: json.dumps(self._data(entry, needed, points), ensure_ascii=False, indent=1) + "\n",
+            DATA: json.dumps(self._data(entry, checks, points), ensure_ascii=False, indent=1) + "\n",
         }
 
-    def index(self) -> str:
-        """Return the list of all plans, in the order of the document."""
-        head = "# Plans\n\nIn the order of the consolidated list: by priority, then by number of books."
-        if not self._entries:
-            return f"{head}\n\nThere is no recommendation to plan for.\n"
-        rows = [
-            (
-                str(rank),
-                f"[{escape(entry['title'])}]({self.folder(entry['id'])}/{PLAN})",
-                word(entry["priority"]),
-                f"{entry['book_count']}",
-                f"{entry['confidence']:.3g}",
-                escape(", ".join(entry["time_estimates"])) or "not given",
-            )
-            for rank, entry in enumerate(self._entries.values(), 1)
-        ]
-        columns = ("Rank", "Recommendation", "Priority", "Books", "Confidence", "Effort")
-        return f"{head}\n\n{table(columns, 'r--rr-', rows)}\n"
-
-    def _markdown(self, entry: Entry, needed: list[Prerequisite], points: list[tuple[str, str]]) -> str:
-        effort = escape(", ".join(entry["time_estimates"])) or "not given"
-        facts = (
-            f"Priority: {word(entry['priority'])} ({split(entry['priority_votes'])}). "
-            f"Said by {count(entry['book_count'], 'book')}, confidence {entry['confidence']:.3g}. Effort: {effort}."
-        )
-        parts = [f"# {escape(entry['title'])}", facts]
-        if is_quoted(entry):
-            parts.append("All of it is quoted from the books, word for word.")
-        parts.append(f"## What and why\n\n{escape(entry['description']) or 'No book gives a reason.'}")
-        if entry["expected_impact"]:
-            parts.append(f"Expected: {escape(entry['expected_impact'])}")
-        if entry["technical_details"]:
-            parts.append(f"## Details\n\n{escape(entry['technical_details'])}")
-        parts.append(f"## Steps\n\n{_steps(entry)}")
+    def page(self, id_: str, *, is_alone: bool = False) -> str:
+        """Return a plan in Markdown; one that *is_alone* stands for itself, without a title and links to files."""
+        entry = self.entries[id_]
+        needed, checks = self.prerequisites(id_), acceptance(entry)
+        parts = [] if is_alone else [f"# {escape(entry['title'])}"]
+        parts += [*self._facts(entry), *_reasons(entry), f"## Steps\n\n{_boxes(entry['implementation_steps'], entry)}"]
         if needed:
-            lines = [self._prerequisite(one) for one in needed]
-            parts.append("## Before this\n\n" + "\n".join(lines))
+            link = _plain if is_alone else self._link
+            parts.append("## Before this\n\n" + "\n".join(_prerequisite(one, link, is_alone) for one in needed))
+        parts.append(f"## Done when\n\n{_checks(checks, entry)}")
+        points = open_points(entry, needed, checks, self._low_cohesion)
         if points:
             parts.append("## Open points\n\n" + "\n".join(f"- {text}" for _, text in points))
+        if entry["further_steps"]:
+            parts.append(f"## Further steps\n\n{_boxes(entry['further_steps'], entry)}")
         books = "\n".join(f"- {escape(book)}" for book in entry["books"])
-        parts.append(f"## Said by\n\n{books}\n\nWord for word: [{SOURCES}]({SOURCES}).")
+        where = f"Recommendation `{id_}`." if is_alone else f"Word for word: [{SOURCES}]({SOURCES})."
+        parts.append(f"## Said by\n\n{books}\n\n{where}")
         return "\n\n".join(parts) + "\n"
 
-    def _prerequisite(self, one: Prerequisite) -> str:
-        if one.id is None:
-            return f"- {escape(one.text)} (no recommendation of the shelf has this name)"
-        if one.title is None:
-            return f"- {escape(one.text)} (below the asked confidence, so it has no plan)"
-        return f"- [{escape(one.title)}](../{self.folder(one.id)}/{PLAN})"
+    def _facts(self, entry: Entry) -> list[str]:
+        theme = self.theme(entry["id"])
+        facts = (
+            f"Priority: {word(entry['priority'])} ({split(entry['priority_votes'])}). "
+            f"Said by {count(entry['book_count'], 'book')}, confidence {entry['confidence']:.3g}. "
+            f"Effort: {escape(effort_text(entry))}."
+        )
+        parts = [facts + (f" Theme: {escape(theme)}." if theme else "")]
+        if is_quoted(entry):
+            parts.append("All of it is quoted from the books, word for word.")
+        if entry["synthesis"]["by"] == "model":
+            model = escape(str(entry["synthesis"].get("model", "")))
+            parts.append(f"A language model ({model}) put these words together; those of the books are in {SOURCES}.")
+        return parts
 
-    def _data(self, entry: Entry, needed: list[Prerequisite], points: list[tuple[str, str]]) -> dict[str, Any]:
-        taken = ("id", "title", "priority", "priority_votes", "confidence", "book_count", "books", "category_votes")
+    def _link(self, id_: str, title: str) -> str:
+        return f"[{escape(title)}](../{self.folder(id_)}/{PLAN})"
+
+    def _data(self, entry: Entry, checks: list[Check], points: list[tuple[str, str]]) -> dict[str, Any]:
+        taken = ("id", "title", "priority", "priority_votes", "confidence", "cohesion", "book_count", "books")
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            **{name: entry[name] for name in taken},
+            **{name: entry[name] for name in (*taken, "category_votes", "theme")},
             "is_quoted": is_quoted(entry),
-            "steps": _step_texts(entry),
+            "synthesis": entry["synthesis"],
+            "steps": [{**one, "text": _step(one)} for one in entry["implementation_steps"]],
+            "further_steps": [{**one, "text": _step(one)} for one in entry["further_steps"]],
+            "effort": entry["effort"],
             "time_estimates": entry["time_estimates"],
             "prerequisites": [
-                {"text": one.text, "id": one.id, "plan": None if one.title is None else self.folder(str(one.id))}
-                for one in needed
+                {
+                    "text": one.text,
+                    "id": one.id,
+                    "plan": None if one.title is None else self.folder(str(one.id)),
+                    "is_cyclic": one.is_cyclic,
+                }
+                for one in self.prerequisites(entry["id"])
             ],
+            "acceptance": [{"kind": one.kind, "text": one.text, "books": list(one.books)} for one in checks],
             "open_points": [{"code": name, "text": text} for name, text in points],
             "sources": len(entry["sources"]),
         }
 
 
+def _reasons(entry: Entry) -> list[str]:
+    parts = [f"## What and why\n\n{escape(entry['description']) or 'No book gives a reason.'}"]
+    if entry["expected_impact"]:
+        parts.append(f"Expected: {escape(entry['expected_impact'])}")
+    if entry["technical_details"]:
+        parts.append(f"## Details\n\n{escape(entry['technical_details'])}")
+    return parts
+
+
+def _plain(_id: str, title: str) -> str:
+    return escape(title)
+
+
+def _prerequisite(one: Prerequisite, link: Link, is_alone: bool) -> str:
+    if one.id is None:
+        return f"- {escape(one.text)} (no recommendation of the shelf has this name)"
+    if one.title is None:
+        return f"- {escape(one.text)} (below the asked confidence, so it has no plan)"
+    cycles = ORDER if is_alone else f"[{ORDER}](../{ORDER})"
+    return f"- {link(one.id, one.title)}" + (f" (needs this in turn, see {cycles})" if one.is_cyclic else "")
+
+
+def _checks(checks: list[Check], entry: Entry) -> str:
+    if not checks:
+        return "No book says how to tell that it is done."
+    lines = [f"- [ ] {_check(one, entry)}" for one in checks[:CHECKS_SHOWN]]
+    if len(checks) > CHECKS_SHOWN:
+        lines.append(f"\nAnd {len(checks) - CHECKS_SHOWN:,} more in `{DATA}`.")
+    return "\n".join(lines)
+
+
+def _check(check: Check, entry: Entry) -> str:
+    names = [escape(book) for book in check.books[:BOOKS_SHOWN]]
+    more = len(check.books) - len(names)
+    books = "; ".join(names) + (f"; {more} more" if more else "")
+    lead = "Expected" if check.kind == IMPACT else "Step"
+    return f"{lead}: “{escape(check.text)}”" + (f" ({books})" if entry["book_count"] > 1 else "")
+
+
 def is_quoted(entry: Entry) -> bool:
     """Tell whether all of a recommendation is quoted from its books."""
     return all(variant["fields"].get("kind") == QUOTE for variant in entry["variants"])
-
-
-def open_points(entry: Entry, needed: Iterable[Prerequisite]) -> list[tuple[str, str]]:
-    """Return what a person has to decide or find out, as code and Markdown; nothing is made up for it."""
-    points = []
-    if len(entry["priority_votes"]) > 1:
-        points.append(("priority", f"The books differ on the priority: {split(entry['priority_votes'])}."))
-    if not entry["implementation_steps"]:
-        points.append(("steps", "No book gives steps."))
-    if not entry["time_estimates"]:
-        points.append(("effort", "No book gives an estimate."))
-    elif len(entry["time_estimates"]) > 1:
-        points.append(("effort", f"The estimates differ: {escape(', '.join(entry['time_estimates']))}."))
-    if len(entry["variants"]) > 1:
-        text = f"{len(entry['variants'])} wordings were merged; see whether they mean the same."
-        points.append(("wordings", text))
-    unknown = [one for one in needed if one.id is None]
-    if unknown:
-        points.append(("prerequisites", f"{count(len(unknown), 'prerequisite')} that nothing on the shelf explains."))
-    return points
 
 
 def sources(entry: Entry) -> str:
@@ -217,10 +262,15 @@ def _fence(fields: Mapping[str, Any]) -> str:
     return f"{marks}json\n{text}\n{marks}"
 
 
-def _step_texts(entry: Entry) -> list[str]:
-    return [_STEP.sub("", one, count=1) for one in entry["implementation_steps"] if one.strip()]
+def _step(step: Mapping[str, Any]) -> str:
+    return STEP_NUMBER.sub("", step["text"], count=1)
 
 
-def _steps(entry: Entry) -> str:
-    steps = _step_texts(entry)
-    return "\n".join(f"- [ ] {escape(one)}" for one in steps) or "No book gives steps."
+def _boxes(steps: list[dict[str, Any]], entry: Entry) -> str:
+    """Return steps as boxes to tick; how many books say one is told where several speak."""
+    lines = [
+        f"- [ ] {escape(_step(one))}" + (f" ({count(one['votes'], 'book')})" if entry["book_count"] > 1 else "")
+        for one in steps
+        if one["text"].strip()
+    ]
+    return "\n".join(lines) or "No book gives steps."

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONSOLIDATED = "consolidated_recommendations.json"
 SUMMARY = "PHASE3_SUMMARY.md"
+PAGE = "report.html"
 REPORT = "run_report.json"
 
 

@@ -79,13 +79,21 @@ class Phase3Settings(Section):
     """Consolidation and Synthesis."""
 
     similarity_threshold: float = Field(
-        default=1.0,
-        ge=0,
+        default=0.55,
+        gt=0,
         le=1,
         description=(
-            "Titles at least this alike become one recommendation. 1.0: only equal ones, once "
-            "case, spaces, punctuation and ligatures are set aside. On real books 0.90 merged no "
-            "wrong pair, 0.85 about one in seven."
+            "Recommendations at least this alike, on the average, become one. 1.0: only those whose titles are equal "
+            "once case, spaces, punctuation and ligatures are set aside."
+        ),
+    )
+    theme_threshold: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description=(
+            "Recommendations at least this alike belong to one theme; no theme ends within a recommendation, so above "
+            "similarity_threshold this counts as that."
         ),
     )
     min_confidence: float = Field(
@@ -120,6 +128,12 @@ class Phase4Settings(Section):
         le=120,
         description="The title's share of a plan's folder name is cut to so many characters, between words.",
     )
+    low_cohesion: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Merged wordings that are less alike than this on average are an open point of the plan.",
+    )
     plans_per_batch: int = Field(
         default=16,
         ge=1,
@@ -139,11 +153,11 @@ class PhasesSettings(Section):
 class PathsSettings(Section):
     """Folders that the command line may leave out; relative ones begin at the current folder."""
 
-    shelf_dir: Path | None = Field(default=None, description="Folder of the books, where --shelf-dir is not given.")
+    shelf_dir: Path | None = Field(default=None, description="Folder of the books, where SHELF is not given.")
     analysis_dir: Path | None = Field(
         default=None, description="Folder of the trackers, where --analysis-dir is not given."
     )
-    output_dir: Path | None = Field(default=None, description="Folder of the results, where --output-dir is not given.")
+    output_dir: Path | None = Field(default=None, description="Folder of the results, where none is given.")
 
 
 class LoggingSettings(Section):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from booksynth import texts
+from booksynth.request import PAGE
 
 TOP = 25
 PROBLEMS_SHOWN = 50
@@ -50,7 +51,8 @@ def _head(document: dict[str, Any]) -> str:
         f"{count(totals['books_with_content'], 'book')} gave "
         f"{count(totals['raw'], 'recommendation')}, {totals['unique']:,} of them different within "
         f"their book. They come down to **{count(merged, 'recommendation')}**, of which "
-        f"**{totals['in_several_books']:,}** stand in more than one book."
+        f"**{totals['in_several_books']:,}** stand in more than one book.\n\n"
+        f"To look at, with filter and search: [{PAGE}]({PAGE})."
     )
 
 

@@ -23,16 +23,33 @@ def key(text: str) -> str:
     All Unicode normal forms of one text have one key. A text of nothing but punctuation keeps it.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if "+" not in folded and "#" not in folded:
+        # Without such signs the place of a character does not matter; this is many times faster.
+        return " ".join(folded.translate(_kept_by_code()).split()) or "".join(folded.split())
     signs = {place for match in _TRAILING_SIGN.finditer(folded) for place in range(*match.span())}
-    words = "".join(_kept(char, place in signs) for place, char in enumerate(folded)).split()
+    words = "".join(_kept(char, is_sign=place in signs) for place, char in enumerate(folded)).split()
     return " ".join(words) or "".join(folded.split())
 
 
-def _kept(char: str, is_sign: bool) -> str:
+def _kept(char: str, *, is_sign: bool) -> str:
     category = unicodedata.category(char)
     if is_sign or category[0] in _WORD_CATEGORIES:
         return char
     return "" if category == _INVISIBLE else " "
+
+
+class _Kept(dict[int, str]):
+    """What becomes of each character, found out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        kept = self[code] = _kept(chr(code), is_sign=False)
+        return kept
+
+
+@lru_cache(maxsize=1)
+def _kept_by_code() -> _Kept:
+    # No value of the module: what was met so far would be taken for a change of the code that uses it.
+    return _Kept()
 
 
 def digest(value: Any) -> str:
