@@ -9,8 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from booksynth.console import Terminal
-from booksynth.outcome import PAGE
-from booksynth.request import CONSOLIDATED, SUMMARY
+from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
 from booksynth.shards import Problem
 from booksynth.summary import count, word
 from booksynth.texts import printable

@@ -19,7 +19,6 @@ from booksynth.summary import count
 from booksynth.texts import printable
 from milepost.errors import StoreUnavailable
 
-PAGE = "report.html"
 FORMAT = "booksynth/workflow-report"
 PLAN_FORMAT = "booksynth/workflow-plan"
 FORMAT_VERSION = 2
