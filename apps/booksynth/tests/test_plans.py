@@ -137,7 +137,9 @@ def test_sources_hold_every_word() -> None:
 def test_titles_cannot_break_the_page() -> None:
     """Markdown, HTML, newlines and control signs in titles and steps are shown, not obeyed."""
     nasty = "# <b>x</b> | [y](z)\n\n# `code`\x1b[31m"
-    document = consolidated([record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=[nasty + " more"])])
+    document = consolidated(
+        [record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=["<b>Buy</b> [disks](z)\n# first"])]
+    )
     text = planned(document)[PLAN] + catalogue.index(planner(document))
     assert planned(document)[PLAN].count("\n## ") == 6
     assert "<b>" not in text
