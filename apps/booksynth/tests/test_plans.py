@@ -141,7 +141,7 @@ def test_titles_cannot_break_the_page() -> None:
         [record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=["<b>Buy</b> [disks](z)\n# first"])]
     )
     text = planned(document)[PLAN] + catalogue.index(planner(document))
-    assert planned(document)[PLAN].count("\n## ") == 6
+    assert planned(document)[PLAN].count("\n## ") == 7
     assert "<b>" not in text
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line.startswith("# ")][1:] == ["# Plans"]
