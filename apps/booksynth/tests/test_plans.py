@@ -137,9 +137,11 @@ def test_sources_hold_every_word() -> None:
 def test_titles_cannot_break_the_page() -> None:
     """Markdown, HTML, newlines and control signs in titles and steps are shown, not obeyed."""
     nasty = "# <b>x</b> | [y](z)\n\n# `code`\x1b[31m"
-    document = consolidated([record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=[nasty + "!"])])
+    document = consolidated(
+        [record(nasty, implementation_steps=[nasty, "- [x] done"], dependencies=["<b>Buy</b> [disks](z)\n# first"])]
+    )
     text = planned(document)[PLAN] + catalogue.index(planner(document))
-    assert planned(document)[PLAN].count("\n## ") == 6
+    assert planned(document)[PLAN].count("\n## ") == 7
     assert "<b>" not in text
     assert "\x1b" not in text
     assert [line for line in text.splitlines() if line.startswith("# ")][1:] == ["# Plans"]

@@ -230,7 +230,7 @@ def _done(
         "title": written["title"],
         "description": written["description"],
         "technical_details": written["technical_details"],
-        "implementation_steps": steps if "further_steps" in entry else [one["text"] for one in steps],
+        "implementation_steps": steps,
         "further_steps": [],
         "synthesis": {"by": "model", "model": settings.model, "reason": None},
     }

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from booksynth.page import cards, charts, version_1, wording
+from booksynth.page import cards, charts, wording
 from booksynth.page.model import Document, checked
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def render(document: Mapping[str, Any]) -> str:
     Raises:
         NotADocumentError: The document has another form.
     """
-    return page_of(checked(version_1.raised(document)))
+    return page_of(checked(document))
 
 
 def page_of(document: Document) -> str:
@@ -86,7 +86,6 @@ def _template() -> Template:
         priority_class=wording.priority_class,
         priority_word=wording.priority_word,
         share=wording.share,
-        unnumbered=wording.unnumbered,
         votes=wording.votes,
     )
     return page.get_template("report.html.j2")

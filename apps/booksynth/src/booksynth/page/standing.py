@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from booksynth.page import version_1
 from booksynth.page.model import NotADocumentError, checked
 from booksynth.page.rendering import page_of
 from booksynth.report import shown
@@ -23,7 +22,7 @@ def remake(output_dir: Path) -> tuple[Path, int]:
     """
     path = output_dir / CONSOLIDATED
     try:
-        document = checked(version_1.raised(json.loads(path.read_bytes())))
+        document = checked(json.loads(path.read_bytes()))
     except FileNotFoundError as error:
         raise InvalidArgument(f"no {CONSOLIDATED} in {shown(output_dir)}: run phase 3 first") from error
     except OSError as error:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Any
 
 _KEPT = "\n\t\u00ad\u200b\u200c\u200d"
-_NUMBERED = re.compile(r"\A\s*step\s+\d+\s*[:.)-]\s*(?=\S)", re.IGNORECASE)
 _STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _PRIORITIES = {"critical": "critical", "important": "important", "nice_to_have": "nice to have"}
 
@@ -75,8 +73,3 @@ def iterations(numbers: list[Any]) -> str:
     if all(type(one) is int for one in numbers) and numbers == list(range(first, last + 1)):
         return f"iterations {first} to {last}"
     return f"iterations {', '.join(map(str, numbers))}"
-
-
-def unnumbered(step: str) -> str:
-    """Return a step without its own number; the list gives it one."""
-    return _NUMBERED.sub("", step)
