@@ -8,7 +8,7 @@ An audit hook, which production code can neither see nor fool, writes down every
 tracker number `stop_at` the process is stopped by the signal `stop_by`, or by an exception where that is ``raise``. SIGKILL
 comes at the n-th operation that changes the disk where `kill` is ``[n, "before" | "after"]``, and from outside after
 that many seconds where it is a number, or once there is a file of that name where it is a text. `preload` names modules
-that are loaded here before the fork.
+that are loaded here before the fork. `module` names a module beside this one whose `main` is run instead of the command.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 # Loaded for the children, which would load them one by one: what a command imports where it is used.
@@ -84,10 +85,11 @@ def child(job: dict[str, Any]) -> int:
     sys.argv = ["booksynth", *job["arguments"]]
     watch(job)
     # An exception goes on up and ends the child, as it would end the real command.
+    command: Callable[[], int] = importlib.import_module(job["module"]).main if job["module"] else main
     if isinstance(job["kill"], list):
         with use(KillAt(SystemFiles(), *job["kill"])):
-            return main()
-    return main()
+            return command()
+    return command()
 
 
 def waited(process: int, path: str) -> int:

@@ -56,6 +56,7 @@ def booksynth(
     stop_by: str = "KILL",
     kill: tuple[int, str] | float | str | None = None,
     preload: Sequence[str] = (),
+    module: str = "",
 ) -> Done:
     """Run the command in a process of its own; see ``forked.py`` for what can be done to it."""
     variables = {name: value for name, value in os.environ.items() if "BOOKSYNTH" not in name}
@@ -71,6 +72,7 @@ def booksynth(
             "stop_by": stop_by,
             "kill": kill,
             "preload": list(preload),
+            "module": module,
         }
         server = _server()
         assert server.stdin is not None
