@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 CONSOLIDATED = "consolidated_recommendations.json"
 SUMMARY = "PHASE3_SUMMARY.md"
+TABLE = "consolidated_recommendations.csv"
 REPORT = "run_report.json"
 
 
