@@ -17,7 +17,12 @@ from typing import Any
 
 from booksynth.trackers import SUFFIX
 
-RESULTS = ("consolidated_recommendations.json", "PHASE3_SUMMARY.md", "report.html")
+RESULTS = (
+    "consolidated_recommendations.json",
+    "PHASE3_SUMMARY.md",
+    "consolidated_recommendations.csv",
+    "report.html",
+)
 
 
 @dataclass(frozen=True)
@@ -99,12 +104,12 @@ def run(shelf: Path, output: Path, *more: str | Path, **options: Any) -> Done:
 
 
 def standing(output: Path) -> dict[str, str]:
-    """Return every file of the results by the digest of its content, progress left out."""
+    """Return every file of the results by the digest of its content; progress and lineage, its history, left out."""
     found = {path.relative_to(output).as_posix(): path for path in sorted(output.rglob("*")) if path.is_file()}
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in found.items()
-        if not name.startswith("checkpoints/")
+        if not name.startswith("checkpoints/") and name != "lineage.json"
     }
 
 

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import milepost
+from booksynth import results
 from booksynth.consolidate import consolidate
-from booksynth.phases import document_bytes, store
+from booksynth.phases import store
 from booksynth.request import CONSOLIDATED
 from booksynth.settings import load
 from booksynth.synthesis import synthesise
@@ -25,5 +26,5 @@ def main() -> int:
     shards = {name: shard for name, shard in read.items() if shard is not None}
     with milepost.Phase("phase_3", store=store(config), on_change="keep") as phase:
         document = synthesise(phase, consolidate(shards, [], config.phases.phase_3).document, config)
-    (output / CONSOLIDATED).write_bytes(document_bytes(document))
+    (output / CONSOLIDATED).write_text(results.render(document)[CONSOLIDATED])
     return 0

@@ -21,6 +21,7 @@ TEXTS = st.dictionaries(
 THRESHOLDS = st.sampled_from([0.2, 0.4, 0.55, 0.8])
 
 
+@settings(deadline=None)
 @given(TEXTS, THRESHOLDS, st.randoms(use_true_random=False))
 def test_order_makes_no_difference(texts: dict[str, dict[str, float]], threshold: float, chance: random.Random) -> None:
     """The groups are the same in whatever order the texts and their stems come."""
@@ -41,13 +42,14 @@ def test_by_components_is_exact(texts: dict[str, dict[str, float]], threshold: f
     expected = [1 - height for height in whole[:, 2].tolist() if 1 - height >= threshold]
     found = [
         similar
-        for part in merging._components(vectors, threshold)
-        for _, _, similar in merging._linkage(vectors, part)
+        for part in merging.components(vectors, threshold)
+        for _, _, similar in merging.joins(vectors, part)
         if similar >= threshold
     ]
     assert sorted(found, reverse=True) == pytest.approx(expected, abs=1e-8)
 
 
+@settings(deadline=None)
 @given(TEXTS, THRESHOLDS, THRESHOLDS)
 def test_every_text_has_one_group(texts: dict[str, dict[str, float]], threshold: float, theme: float) -> None:
     """Every text is in exactly one group, every group in at most one theme, and no theme is of one group."""

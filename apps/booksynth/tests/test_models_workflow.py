@@ -12,12 +12,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import milepost
 from apps.booksynth.tests import support
 from apps.booksynth.tests.model_server import INPUT_USD, OUTPUT_USD, ModelServer, model_server
 from apps.booksynth.tests.support import Done, record, standing, tracker
+from booksynth.document import schema
 from booksynth.models import ledger
 
 SHARED = ("Cache the index", "Test what breaks", "Write it down")
@@ -142,6 +144,11 @@ def test_texts_by_the_model(plain: Plain) -> None:
         assert found[title]["synthesis"] == {"by": "model", "model": "loop-1", "reason": None}
     assert found["Only A"]["synthesis"] == {"by": "merge", "reason": None}
     assert found["Only A"]["title"] == "Only A"
+        steps = found[title]["implementation_steps"]
+        assert [(one["text"], one["votes"]) for one in steps] == [("Do as Book A says", 1), ("Do as Book B says", 1)]
+        assert sorted(source for one in steps for source in one["sources"]) == found[title]["members"]
+    document = json.loads((plain.output / support.RESULTS[0]).read_bytes())
+    jsonschema.validate(document, schema())
     told = plain.done.report["models"]
     assert (told["by_model"], told["usd"]) == (len(SHARED), owed(plain.server))
 

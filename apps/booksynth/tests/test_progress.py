@@ -95,7 +95,7 @@ def test_removed() -> None:
 def test_foreign_state(state: Any) -> None:
     """A checkpoint of another form counts as no progress."""
     checkpoint = {"phase": "phase_3", "iteration": 5, "timestamp": "", "state": state, "metadata": {}}
-    assert not load(checkpoint).exists
+    assert not load(checkpoint, "words").exists
 
 
 def test_fingerprint() -> None:

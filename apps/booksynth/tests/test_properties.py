@@ -8,7 +8,7 @@ import random
 import unicodedata
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.booksynth.tests.support import record, tracker
@@ -58,6 +58,7 @@ def written(document: dict[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + summary.render(document)
 
 
+@settings(deadline=None)
 @given(SHELVES, THRESHOLDS, st.randoms(use_true_random=False))
 def test_order_of_files_makes_no_difference(shelf: dict[str, Any], threshold: float, chance: random.Random) -> None:
     """The results are the same bytes in whatever order the books were finished."""
@@ -66,6 +67,7 @@ def test_order_of_files_makes_no_difference(shelf: dict[str, Any], threshold: fl
     assert written(document_of(dict(shuffled), threshold)) == written(document_of(shelf, threshold))
 
 
+@settings(deadline=None)
 @given(SHELVES, THRESHOLDS, st.sampled_from(["NFC", "NFD"]))
 def test_unicode_form_makes_no_difference(shelf: dict[str, Any], threshold: float, form: Any) -> None:
     """The results are the same bytes in whatever canonical Unicode form the trackers are."""
@@ -87,6 +89,7 @@ def without_repetitions(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+@settings(deadline=None)
 @given(SHELVES, THRESHOLDS, st.integers(1, 14))
 def test_replayed_iterations_make_no_difference(shelf: dict[str, Any], threshold: float, times: int) -> None:
     """A list that every iteration replays changes nothing but the iteration numbers."""
@@ -106,6 +109,7 @@ def provenance(document: dict[str, Any]) -> set[tuple[Any, ...]]:
     }
 
 
+@settings(deadline=None)
 @given(SHELVES, BOOKS, THRESHOLDS)
 def test_another_book_takes_nothing_away(shelf: dict[str, Any], book: dict[str, Any], threshold: float) -> None:
     """Adding a book never loses or changes a source of another."""
@@ -115,6 +119,7 @@ def test_another_book_takes_nothing_away(shelf: dict[str, Any], book: dict[str, 
     assert {source[0] for source in after - before} <= {"file_9"}
 
 
+@settings(deadline=None)
 @given(SHELVES, THRESHOLDS)
 def test_every_record_is_a_source_once(shelf: dict[str, Any], threshold: float) -> None:
     """Every recommendation of every file is a source of exactly one merged one."""

@@ -160,6 +160,15 @@ def test_similarity_threshold(case: Case) -> None:
     assert case.titles() == ["Alone", "Cross validation: use!"]
 
 
+def test_matching(case: Case) -> None:
+    """phases.phase_3.matching asks the model beside the words, which moves how alike recommendations are."""
+    cohesion = {}
+    for matching in ("words", "embeddings"):
+        assert case.run("phases.phase_3.matching", matching).code == 0
+        cohesion[matching] = [one["cohesion"] for one in case.document["recommendations"]]
+    assert cohesion["words"] != cohesion["embeddings"]
+
+
 def test_theme_threshold(case: Case) -> None:
     """phases.phase_3.theme_threshold decides which recommendations belong together."""
     case.run("phases.phase_3.theme_threshold", 0.9, env={THRESHOLD: "1.0"})
@@ -171,8 +180,8 @@ def test_theme_threshold(case: Case) -> None:
 def test_min_confidence(case: Case) -> None:
     """phases.phase_3.min_confidence moves what is below it to its own list."""
     case.run("phases.phase_3.min_confidence", 0.6)
-    assert case.titles() == []
-    assert len(case.titles("below_min_confidence")) == 3
+    assert case.titles() == ["Cross validation: use!"]
+    assert case.titles("below_min_confidence") == ["Alone"]
 
 
 def test_max_field_chars(case: Case) -> None:
@@ -239,7 +248,7 @@ def test_environment_wins(case: Case) -> None:
     """A variable wins over the file."""
     env = {"BOOKSYNTH_PHASES__PHASE_3__MIN_CONFIDENCE": "0.0"}
     case.run("phases.phase_3.min_confidence", 0.6, env=env)
-    assert len(case.titles()) == 3
+    assert len(case.titles()) == 2
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_nothing_to_say() -> None:
 
 def test_threshold_is_said() -> None:
     """A threshold below 1 is part of how to read the list."""
-    assert "alike to at least 0.9" in summary_of(shelf("A"), similarity_threshold=0.9)
+    assert "alike to at least 0.9 by their words" in summary_of(shelf("A"), similarity_threshold=0.9)
 
 
 def test_long_lists_are_cut_with_a_word() -> None:

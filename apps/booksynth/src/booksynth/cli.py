@@ -76,6 +76,16 @@ Example:
   booksynth report --output-dir results
 """
 
+EXPLAIN_HELP = """Tell why two recommendations were merged, or why not; writes nothing.
+
+An id is that of a merged recommendation, and stands for its title. A title may be any original one; how it is spelt
+does not matter.
+
+\b
+Example:
+  booksynth explain "Cache the index" "Use a cache" --output-dir results
+"""
+
 app = typer.Typer(
     name="booksynth",
     no_args_is_help=True,
@@ -139,6 +149,29 @@ def evaluate(
     from booksynth import commands
 
     commands.evaluate(labels=labels, analysis_dir=analysis_dir, config=config, as_json=as_json)
+
+
+@app.command("explain", help=EXPLAIN_HELP + _EXIT_CODES.replace(_ONLY_STRICT, ""))
+def explain(
+    first: Annotated[str, typer.Argument(metavar="ID_OR_TITLE", help="A recommendation.")],
+    second: Annotated[str, typer.Argument(metavar="ID_OR_TITLE", help="Another one.")],
+    output_dir: Annotated[Path, typer.Option(help="Folder of the results of phase 3.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reasons as JSON, and nothing else.")] = False,
+) -> None:
+    """Explain one decision; every way out is an exit code."""
+    from booksynth import commands
+
+    commands.explain(first=first, second=second, output_dir=output_dir, as_json=as_json)
+
+
+@app.command("output-schema")
+def output_schema() -> None:
+    """Print the JSON schema of consolidated_recommendations.json."""
+    import json
+
+    from booksynth import document
+
+    typer.echo(json.dumps(document.schema(), ensure_ascii=False, indent=2))
 
 
 @app.command("phase-3", help=PHASE_3_HELP + _EXIT_CODES)

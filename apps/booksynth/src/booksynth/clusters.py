@@ -9,10 +9,11 @@ from booksynth import terms, texts
 from booksynth.merging import match
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from booksynth.settings import Phase3Settings
     from booksynth.shelf import Book, Member
+    from booksynth.similarity import Floats
 
 
 @dataclass(frozen=True)
@@ -54,20 +55,37 @@ class Clusters:
     themes: list[list[int]]
 
 
-def clusters(shelf: Iterable[Book], settings: Phase3Settings) -> Clusters:
-    """Return what of *shelf* is to be merged."""
+def titled(shelf: Iterable[Book]) -> dict[str, list[Voice]]:
+    """Return the voices of each title, as titles are compared, in the order of book and digest."""
     voices: dict[str, list[Voice]] = {}
     for book in shelf:
         for member in book.members.values():
             voice = Voice(book, member)
             voices.setdefault(voice.key, []).append(voice)
-    for some in voices.values():
-        some.sort(key=_order)
-    matching = match(
-        {key: terms.union(terms.weights(voice.member.fields) for voice in some) for key, some in voices.items()},
-        settings.similarity_threshold,
-        settings.theme_threshold,
-    )
+    return {key: sorted(voices[key], key=_order) for key in sorted(voices)}
+
+
+def words(voices: Mapping[str, list[Voice]]) -> dict[str, dict[str, float]]:
+    """Return the weights of the stems of each title's records."""
+    return {key: terms.union(terms.weights(voice.member.fields) for voice in some) for key, some in voices.items()}
+
+
+def meanings(voices: Mapping[str, list[Voice]], vectors: Mapping[str, str] | None) -> dict[str, Floats] | None:
+    """Return the vector of each title's records; None where no model is asked."""
+    if vectors is None:
+        return None
+    from booksynth.embeddings import decode
+
+    return {
+        key: decode(vectors[digest] for digest in sorted({voice.member.digest for voice in some}))
+        for key, some in voices.items()
+    }
+
+
+def clusters(shelf: Iterable[Book], settings: Phase3Settings, vectors: Mapping[str, str] | None = None) -> Clusters:
+    """Return what of *shelf* is to be merged; *vectors* of all its records, by digest, where a model is asked."""
+    voices = titled(shelf)
+    matching = match(words(voices), settings.similarity_threshold, settings.theme_threshold, meanings(voices, vectors))
     found = [
         Cluster(
             sorted((voice for key in group.keys for voice in voices[key]), key=_order),

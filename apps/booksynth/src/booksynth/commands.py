@@ -79,6 +79,17 @@ def evaluate(*, labels: Path, analysis_dir: Path, config: Path | None, as_json: 
         _print_bytes(f"{text}\n".encode())
 
 
+def explain(*, first: str, second: str, output_dir: Path, as_json: bool) -> None:
+    """Tell why two recommendations were merged, or why not; every other way out is an exit code."""
+    from booksynth import explain as explaining
+
+    interrupts = Interrupts()
+    with translated(lambda: "nothing was written. To begin again:"), interrupts.installed():
+        found = explaining.explain(explaining.read(output_dir), first, second)
+        text = explaining.as_json(found) if as_json else "\n".join(map(printable, explaining.lines(found)))
+        _print_bytes(f"{text}\n".encode())
+
+
 def _tell(text: str) -> None:
     print(printable(text), file=sys.stderr)
 

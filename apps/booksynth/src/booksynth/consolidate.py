@@ -34,15 +34,19 @@ class Consolidation:
 
 
 def consolidate(
-    shards: Mapping[str, Shard], file_problems: Iterable[Problem], settings: Phase3Settings
+    shards: Mapping[str, Shard],
+    file_problems: Iterable[Problem],
+    settings: Phase3Settings,
+    vectors: Mapping[str, str] | None = None,
 ) -> Consolidation:
     """Return the consolidated document of all *shards* (by file name).
 
-    *file_problems* are those that reading found; the document lists them with the ones found here.
+    *file_problems* are those that reading found; the document lists them with the ones found here. *vectors* of all
+    records, by digest, are needed where the settings ask for matching by embeddings.
     """
     shelf, found = books(shards, settings.max_field_chars)
     problems = sorted([*file_problems, *found], key=lambda one: (one.file, one.where, one.code))
-    found_clusters = clusters(shelf, settings)
+    found_clusters = clusters(shelf, settings, vectors)
     merged = [merge(cluster) for cluster in found_clusters.clusters]
     cycles = resolve(merged, found_clusters.clusters)
     kept = [entry for entry in merged if entry["confidence"] >= settings.min_confidence]

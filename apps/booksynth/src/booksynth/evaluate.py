@@ -15,6 +15,7 @@ from booksynth.clusters import clusters
 from booksynth.inputs import UnreadableError
 from booksynth.report import shown
 from booksynth.request import InputError
+from booksynth.shards import SHARD_FORMAT, Entry, vectors_of, with_vectors
 from booksynth.shelf import books
 from booksynth.trackers import SUFFIX, parse
 
@@ -158,7 +159,9 @@ def run(labels_file: Path, folder: Path, settings: Phase3Settings) -> tuple[Scor
     labels = read_labels(labels_file)
     shards, problems = read_shards(folder, settings)
     shelf, more = books(shards, settings.max_field_chars)
-    return evaluate(labels, clusters(shelf, settings)), [*problems, *more]
+    entries = (Entry(SHARD_FORMAT, [], False, "", shard) for shard in shards.values())
+    vectors = vectors_of([with_vectors(entry, settings.matching) for entry in entries], settings.matching)
+    return evaluate(labels, clusters(shelf, settings, vectors)), [*problems, *more]
 
 
 def lines(score: Score, threshold: float) -> list[str]:

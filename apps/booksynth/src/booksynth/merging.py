@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_array
 
+    from booksynth.similarity import Floats
+
 DIGITS = 9
 # 1.0 asks for equal titles, and not for texts of the same words.
 ONLY_EQUAL = 1.0
@@ -42,22 +44,28 @@ class Matching:
     themes: list[list[int]]
 
 
-def match(texts: Mapping[str, Mapping[str, float]], threshold: float, theme_threshold: float) -> Matching:
+def match(
+    texts: Mapping[str, Mapping[str, float]],
+    threshold: float,
+    theme_threshold: float,
+    meanings: Mapping[str, Floats] | None = None,
+) -> Matching:
     """Return which of *texts* (key to the weights of its stems) say the same.
 
     Args:
         texts: Each text by a key that is its own.
         threshold: Groups are joined while the mean similarity of their texts is at least this, above 0 to 1.
         theme_threshold: The same for themes. Themes hold whole groups, so above *threshold* it counts as that.
+        meanings: A vector of length 1 of each text, from a model, by the same keys.
     """
     keys = sorted(texts)
     if not keys:
         return Matching([], [])
-    vectors = similarity.profiles(similarity.weighted([texts[key] for key in keys]))
+    vectors = profiles_of(texts, meanings)
     groups: list[tuple[int, ...]] = []
     themes: list[list[tuple[int, ...]]] = []
-    for part in _components(vectors, min(theme_threshold, threshold)):
-        merges = _linkage(vectors, part)
+    for part in components(vectors, min(theme_threshold, threshold)):
+        merges = joins(vectors, part)
         inner = _cut(part, merges, threshold) if threshold < ONLY_EQUAL else [(row,) for row in part]
         groups += inner
         for outer in map(set, _cut(part, merges, min(theme_threshold, threshold))):
@@ -71,7 +79,16 @@ def match(texts: Mapping[str, Mapping[str, float]], threshold: float, theme_thre
     )
 
 
-def _components(vectors: csr_array, threshold: float) -> list[list[int]]:
+def profiles_of(texts: Mapping[str, Mapping[str, float]], meanings: Mapping[str, Floats] | None = None) -> csr_array:
+    """Return the vectors whose cosines are compared, one for each key, in the order of the keys."""
+    import numpy as np
+
+    keys = sorted(texts)
+    known = None if meanings is None else np.array([meanings[key] for key in keys])
+    return similarity.profiles(similarity.weighted([texts[key] for key in keys]), known)
+
+
+def components(vectors: csr_array, threshold: float) -> list[list[int]]:
     """Return the rows in parts that no pair of at least *threshold* connects."""
     import numpy as np
     from scipy.sparse import coo_array
@@ -87,7 +104,7 @@ def _components(vectors: csr_array, threshold: float) -> list[list[int]]:
     return list(parts.values())
 
 
-def _linkage(vectors: csr_array, part: Sequence[int]) -> list[tuple[int, int, float]]:
+def joins(vectors: csr_array, part: Sequence[int]) -> list[tuple[int, int, float]]:
     """Return the joins of a part, from the most alike on: two numbers, and their mean similarity.
 
     Numbers below the size of the part stand for its rows, the next one for the first join, and so on.

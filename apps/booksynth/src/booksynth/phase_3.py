@@ -15,14 +15,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from booksynth import inputs, page, progress, summary
+from booksynth import inputs, lineage, progress, results
 from booksynth.consolidate import consolidate
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.interrupts import Interrupts
 from booksynth.progress import COMPLETE, PHASE, Plan, Progress
 from booksynth.report import Report, now, shown
-from booksynth.request import CONSOLIDATED, PAGE, REPORT, SUMMARY, InputError, Listener, Request
-from booksynth.shards import SHARD_FORMAT, Entry, Problem
+from booksynth.request import CONSOLIDATED, PAGE, REPORT, SUMMARY, TABLE, InputError, Listener, Request
+from booksynth.shards import SHARD_FORMAT, Entry, Problem, vectors_of, with_vectors
 from booksynth.trackers import SUFFIX, parse
 from milepost import CheckpointManager, write_durably
 from milepost.errors import StoreUnavailable
@@ -92,7 +92,7 @@ class _Run:
             strict=request.strict,
             fresh=request.fresh,
             books_total=len(found),
-            outputs={name: shown(request.output_dir / name) for name in (CONSOLIDATED, SUMMARY, PAGE, REPORT)},
+            outputs={name: shown(request.output_dir / name) for name in (CONSOLIDATED, TABLE, SUMMARY, PAGE, REPORT)},
         )
         self._request = request
         self._settings = request.settings.phases.phase_3
@@ -121,8 +121,7 @@ class _Run:
         if self._refused() or self._request.dry_run:
             return
         self._complete(saved, fingerprint, outputs)
-        for name, text in outputs.items():
-            self._write_result(name, text)
+        self._write_results(outputs, is_new=True)
 
     def write(self, name: str, data: bytes) -> None:
         """Write one file of the output folder, whole or not at all."""
@@ -130,9 +129,15 @@ class _Run:
             self._make_output_dir()
             write_durably(self._request.output_dir / name, data)
 
-    def _write_result(self, name: str, text: str) -> None:
-        self.write(name, text.encode())
-        self.report.written.append(name)
+    def _write_results(self, outputs: dict[str, str], *, is_new: bool) -> None:
+        """Write them, saved ones where they are missing or altered; the lineage of an earlier document first."""
+        folder = self._request.output_dir
+        document = json.loads(outputs[CONSOLIDATED])
+        lineage.keep(folder, document, lambda path, data: self.write(path.name, data))
+        for name, text in outputs.items():
+            if is_new or not _holds(folder / name, text.encode()):
+                self.write(name, text.encode())
+                self.report.written.append(name)
 
     def _load(self) -> tuple[dict[str, Any] | None, Progress]:
         manager = self._manager
@@ -153,7 +158,7 @@ class _Run:
                 "progress of %s found; its age does not matter, every input is compared",
                 loaded["timestamp"],
             )
-        return loaded, progress.load(loaded)
+        return loaded, progress.load(loaded, self._settings.matching)
 
     def _describe(self, plan: Plan, saved: Progress) -> None:
         self.report.books_restored = len(plan.restored)
@@ -194,7 +199,7 @@ class _Run:
             self._unread.append(error.problem)
             return None
         self.report.books_read += 1
-        return _entry(content, *parse(found.name, content.data))
+        return with_vectors(_entry(content, *parse(found.name, content.data)), self._settings.matching)
 
     def _state(self, saved: Progress) -> dict[str, Any]:
         return {"format": progress.STATE_FORMAT, "inputs": saved.inputs, "books": self._books}
@@ -204,8 +209,7 @@ class _Run:
             return
         with self._interrupts.held():
             self._make_output_dir()
-            iteration = len(saved.entries)
-            self._manager.save_checkpoint(iteration, self._state(saved), force=force)
+            self._manager.save_checkpoint(len(saved.entries), self._state(saved), force=force)
 
     def _keep(self, saved: Progress) -> None:
         """Save by force where timed saving is off, so that stopping on purpose loses nothing."""
@@ -213,14 +217,13 @@ class _Run:
             self._save(saved, force=True)
 
     def _consolidate(self, saved: Progress) -> dict[str, str]:
-        entries = saved.entries
-        shards = {name: one.shard for name, one in entries.items() if one.shard is not None}
-        problems = [problem for one in entries.values() for problem in one.problems]
-        result = consolidate(shards, [*problems, *self._unread], self._settings)
+        shards = {name: one.shard for name, one in saved.entries.items() if one.shard is not None}
+        problems = [problem for one in saved.entries.values() for problem in one.problems]
+        vectors = vectors_of(saved.entries.values(), self._settings.matching)
+        result = consolidate(shards, [*problems, *self._unread], self._settings, vectors)
         self.report.totals = result.document["totals"]
         self.report.problems = result.problems
-        text = json.dumps(result.document, ensure_ascii=False, indent=2) + "\n"
-        return {CONSOLIDATED: text, SUMMARY: summary.render(result.document), PAGE: page.render(result.document)}
+        return results.render(result.document)
 
     def _refused(self) -> bool:
         if self._request.dry_run:
@@ -261,9 +264,7 @@ class _Run:
             self._complete(saved, str(saved.fingerprint), saved.outputs)
         else:
             self._finish_clean_up(loaded)
-        for name, text in saved.outputs.items():
-            if not _holds(self._request.output_dir / name, text.encode()):
-                self._write_result(name, text)
+        self._write_results(saved.outputs, is_new=False)
 
     def _finish_clean_up(self, loaded: dict[str, Any] | None) -> None:
         """Delete what a run that was killed behind its last checkpoint left."""

@@ -17,9 +17,9 @@ import milepost
 from booksynth import analysing, books, catalogue, inputs, outputs, plans, synthesis
 from booksynth.inputs import Content, Found, UnreadableError
 from booksynth.report import shown
-from booksynth.request import CONSOLIDATED, PAGE, SUMMARY
+from booksynth.request import CONSOLIDATED
 from booksynth.settings import load
-from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry
+from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry, vectors_of, with_vectors
 from booksynth.trackers import parse
 from milepost.errors import InvalidArgument
 
@@ -158,26 +158,38 @@ def _standing(folder: Path, name: str, advice: str) -> Content:
 
 def rows_of_phase_3(analyses: Mapping[str, Any], *, config: Settings) -> list[Row]:
     """Return the settings and each analysis, with what tells whether it changed."""
-    settings = config.phases.phase_3.model_dump(mode="json") | synthesis.parts_of_results(config.models)
-    return [(SETTINGS, settings), *analyses["files"].items()]
+    settings = config.phases.phase_3
+    files = analyses["files"].items()
+    rows = files if settings.matching == "words" else [(name, [sha, settings.matching]) for name, sha in files]
+    return [(SETTINGS, settings.model_dump(mode="json") | synthesis.parts_of_results(config.models)), *rows]
 
 
 @workflow.phase(after="phase_2", items=rows_of_phase_3, key=_first, params=lambda _: None, upstream="keep_items")
 def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any], *, config: Settings) -> dict[str, Any]:
     """Consolidate the analyses into one list; return its digest, and one for each recommendation of it."""
-    from booksynth import page, summary
+    from booksynth import lineage, results
     from booksynth.consolidate import consolidate
 
     folder = output_dir(config)
+    settings = config.phases.phase_3
     for batch in phase.each(rows, batch=ANALYSES_PER_BATCH):
-        phase.record([None if name == SETTINGS else _entry(folder / ANALYSES, name, sha) for name, sha in batch])
-    entries = {name: load_entry(record) for name, record in phase.results().items() if name != SETTINGS}
-    shards = {name: one.shard for name, one in entries.items() if one is not None and one.shard is not None}
-    problems = [problem for one in entries.values() if one is not None for problem in one.problems]
+        phase.record(
+            [
+                None
+                if name == SETTINGS
+                else _entry(folder / ANALYSES, name, analyses["files"][name], settings.matching)
+                for name, _ in batch
+            ]
+        )
+    loaded = {name: load_entry(record) for name, record in phase.results().items() if name != SETTINGS}
+    entries = {name: one for name, one in loaded.items() if one is not None}
+    shards = {name: one.shard for name, one in entries.items() if one.shard is not None}
+    problems = [problem for one in entries.values() for problem in one.problems]
     problems += [Problem(*row) for row in analyses["problems"]]
-    document = synthesis.synthesise(phase, consolidate(shards, problems, config.phases.phase_3).document, config)
-    texts = {SUMMARY: summary.render(document), PAGE: page.render(document)}
-    written = {CONSOLIDATED: document_bytes(document), **{name: text.encode() for name, text in texts.items()}}
+    vectors = vectors_of(entries.values(), settings.matching)
+    document = synthesis.synthesise(phase, consolidate(shards, problems, settings, vectors).document, config)
+    written = {name: text.encode() for name, text in results.render(document).items()}
+    lineage.keep(folder, document, outputs.write)
     for name, data in written.items():
         outputs.write(folder / name, data)
         _declare(phase, folder / name)
@@ -189,16 +201,11 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     }
 
 
-def document_bytes(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of ``consolidated_recommendations.json``."""
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
-
-
-def _entry(folder: Path, name: str, sha256: str) -> dict[str, Any]:
+def _entry(folder: Path, name: str, sha256: str, matching: str) -> dict[str, Any]:
     content = _standing(folder, name, "run phase 2 again")
     if content.digest != sha256:
         raise InvalidArgument(f"{shown(folder / name)} is not what phase 2 left; run phase 2 again")
-    return Entry(SHARD_FORMAT, [], False, sha256, *parse(name, content.data)).dump()
+    return with_vectors(Entry(SHARD_FORMAT, [], False, sha256, *parse(name, content.data)), matching).dump()
 
 
 # --- phase 4: the plans

@@ -11,7 +11,7 @@ from booksynth import texts
 from booksynth.consolidate import FORMAT_VERSION
 from booksynth.inputs import Found
 from booksynth.settings import Phase3Settings
-from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry
+from booksynth.shards import SHARD_FORMAT, Entry, Problem, load_entry, with_vectors
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,11 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
 
 
-def load(checkpoint: Mapping[str, Any] | None) -> Progress:
-    """Return the progress that a checkpoint holds; none where it is of another release."""
+def load(checkpoint: Mapping[str, Any] | None, matching: str) -> Progress:
+    """Return the progress that a checkpoint holds; none where it is of another release.
+
+    A file that lacks the vectors that *matching* needs gets them.
+    """
     if checkpoint is None:
         return Progress()
     state, metadata = checkpoint["state"], checkpoint["metadata"]
@@ -60,7 +63,7 @@ def load(checkpoint: Mapping[str, Any] | None) -> Progress:
         return Progress()
     entries = {name: load_entry(data) for name, data in state["books"].items()}
     progress = Progress(
-        {name: entry for name, entry in entries.items() if entry is not None},
+        {name: with_vectors(entry, matching) for name, entry in entries.items() if entry is not None},
         list(state.get("inputs", [])),
         checkpoint["iteration"],
     )
@@ -114,7 +117,7 @@ def _compare_finished(
         plan.restored.append(one.name)
         plan.verified.append(one.name)
         progress.entries[one.name] = Entry(
-            entry.format, now.signature, now.is_racy, entry.digest, entry.shard, entry.problems
+            entry.format, now.signature, now.is_racy, entry.digest, entry.shard, entry.problems, entry.vectors
         )
         return
     plan.changed.append(one.name)

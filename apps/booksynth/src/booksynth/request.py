@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 CONSOLIDATED = "consolidated_recommendations.json"
 SUMMARY = "PHASE3_SUMMARY.md"
 PAGE = "report.html"
+TABLE = "consolidated_recommendations.csv"
 REPORT = "run_report.json"
 
 

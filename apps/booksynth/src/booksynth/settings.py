@@ -78,6 +78,13 @@ class Phase2Settings(Section):
 class Phase3Settings(Section):
     """Consolidation and Synthesis."""
 
+    matching: Literal["words", "embeddings"] = Field(
+        default="words",
+        description=(
+            "words: recommendations are compared by their words. embeddings: also by a small language model that runs "
+            "here, which finds more that is said in other words; it needs booksynth[embeddings]."
+        ),
+    )
     similarity_threshold: float = Field(
         default=0.55,
         gt=0,

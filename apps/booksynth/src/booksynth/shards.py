@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -66,7 +67,8 @@ class Entry:
 
     `signature` is size, mtime and ctime in nanoseconds, inode and device. `is_racy` says that the
     file was so young when read that a later change may carry the same signature. A file that could
-    not be used has no shard, and problems that say why.
+    not be used has no shard, and problems that say why. `vectors` are those of its records by digest,
+    where a model is asked.
     """
 
     format: int
@@ -75,10 +77,27 @@ class Entry:
     digest: str
     shard: Shard | None
     problems: list[Problem] = field(default_factory=list)
+    vectors: dict[str, str] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return asdict(self)
+
+
+def with_vectors(entry: Entry, matching: str) -> Entry:
+    """Return *entry* with the vectors that *matching* needs."""
+    if matching == "words" or entry.shard is None:
+        return entry
+    from booksynth.embeddings import of_shard
+
+    return replace(entry, vectors=of_shard(entry.shard, entry.vectors))
+
+
+def vectors_of(entries: Iterable[Entry], matching: str) -> dict[str, str] | None:
+    """Return the vectors of all records by digest; None where *matching* needs none."""
+    if matching == "words":
+        return None
+    return {digest: vector for entry in entries for digest, vector in entry.vectors.items()}
 
 
 _ENTRY = TypeAdapter(Entry)

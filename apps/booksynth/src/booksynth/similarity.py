@@ -27,6 +27,10 @@ NEIGHBOURS = 100
 # Below this two texts share only words that everybody uses.
 LEAST_COSINE = 0.1
 ROWS_PER_BLOCK = 512
+# With a model: how much the words count, and the cosine that any two texts of one shelf have.
+WORDS_SHARE = 0.6
+MEANING_FLOOR = 0.4
+MEANING_UNIT = 2**16
 
 
 def weighted(texts: Sequence[Mapping[str, float]]) -> csr_array:
@@ -38,13 +42,14 @@ def weighted(texts: Sequence[Mapping[str, float]]) -> csr_array:
     return _unit_rows(rows, len(place))
 
 
-def profiles(vectors: csr_array) -> csr_array:
+def profiles(vectors: csr_array, meanings: Floats | None = None) -> csr_array:
     """Return a unit vector for each text: the squares of its cosines with its nearest texts, itself among them.
 
-    Of equally near texts the first counts.
+    Of equally near texts the first counts. With *meanings* (a vector of length 1 of each text, from a model) a cosine
+    is mixed of both.
     """
     rows = []
-    for start, block in _products(vectors):
+    for start, block in _products(vectors) if meanings is None else _mixed(vectors, meanings):
         for row in range(block.shape[0]):
             begin, end = block.indptr[row : row + 2]
             rows.append(_nearest(start + row, block.indices[begin:end], block.data[begin:end]))
@@ -90,6 +95,19 @@ def _products(vectors: csr_array) -> Iterator[tuple[int, csr_array]]:
         # Units are rounded, so a vector's product with itself may exceed 1 by a trifle.
         block.data = np.minimum(block.data / UNIT**2, 1.0)
         yield start, block
+
+
+def _mixed(vectors: csr_array, meanings: Floats) -> Iterator[tuple[int, csr_array]]:
+    """Give the products of `_products`, mixed with those of *meanings*."""
+    import numpy as np
+    from scipy.sparse import csr_array
+
+    # Whole numbers here too: whatever adds them up, the sums are exact.
+    whole = np.rint(meanings * MEANING_UNIT)
+    for start, block in _products(vectors):
+        cosines = whole[start : start + block.shape[0]] @ whole.T / MEANING_UNIT**2
+        beyond = np.clip((cosines - MEANING_FLOOR) / (1 - MEANING_FLOOR), 0.0, 1.0)
+        yield start, csr_array(WORDS_SHARE * block.toarray() + (1 - WORDS_SHARE) * beyond)
 
 
 def _nearest(own: int, columns: Any, cosines: Any) -> list[tuple[int, float]]:

@@ -22,6 +22,7 @@ def render(document: dict[str, Any]) -> str:
         _head(document),
         _agreement(document),
         _top(document),
+        _themes(document),
         _priorities(document),
         _shelf(document),
         _not_used(document),
@@ -169,16 +170,38 @@ def _problems(document: dict[str, Any]) -> str:
     return f"{text}\n\nAnd {more:,} more in `consolidated_recommendations.json`." if more else text
 
 
+def _themes(document: dict[str, Any]) -> str:
+    themes = document["themes"]
+    if not themes:
+        return ""
+    titles = {entry["id"]: entry["title"] for entry in document["recommendations"]}
+    rows = [
+        (
+            escape(one["title"]),
+            f"{len(one['recommendations']):,}",
+            f"{one['book_count']}",
+            escape("; ".join(titles[id_] for id_ in one["recommendations"][1:4])),
+        )
+        for one in themes[:TOP]
+    ]
+    more = len(themes) - len(rows)
+    text = f"## Themes\n\n{table(('Theme', 'Recommendations', 'Books', 'Among them'), '-rr-', rows)}"
+    return f"{text}\n\nAnd {more:,} more in `consolidated_recommendations.json`." if more else text
+
+
 def _method(document: dict[str, Any]) -> str:
-    threshold = document["settings"]["similarity_threshold"]
+    settings = document["settings"]
+    threshold = settings["similarity_threshold"]
     how = (
         "Recommendations are merged where their titles are equal, once case, spaces, punctuation "
         "and ligatures are set aside"
     )
     if threshold < 1:
-        how += f", or alike to at least {threshold:g}"
+        by = "words" if settings["matching"] == "words" else "words and by what a language model makes of them"
+        how += f", or where they are alike to at least {threshold:g} by their {by}"
     return (
-        f"## How to read this\n\n{how}. Each book has one vote on the priority, and a tie goes to "
+        f"## How to read this\n\n{how}. Why two were merged, or were not, `booksynth explain` tells. "
+        "Each book has one vote on the priority and on each step, and a tie goes to "
         "the more severe. Confidence is 0.5 for one book, and each further book halves the doubt: 0.75, 0.875."
         " Every "
         "merged recommendation lists all its sources, down to file and iteration, in "
