@@ -46,7 +46,7 @@ help: ## list the targets
 
 .venv/.deps: .tools/ready requirements/dev.lock
 	@$(UV) venv --quiet --clear --relocatable --python "$$(cat .tools/python)" .venv
-	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/dev.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements/dev.lock
 	@touch $@
 
 # The stamp bears the time when the build began, so that a source which changes
@@ -56,7 +56,7 @@ help: ## list the targets
 	@touch $@.began
 	@$(UV) build --quiet --wheel --out-dir build/wheels .
 	@$(UV) build --quiet --wheel --out-dir build/wheels apps/booksynth
-	$(UV) pip install --quiet --python $(PY) --offline --no-deps --reinstall build/wheels/*.whl
+	$(UV) pip install --quiet --compile-bytecode --python $(PY) --offline --no-deps --reinstall build/wheels/*.whl
 	@mv $@.began $@
 
 FORCE:

@@ -18,7 +18,7 @@ from pathlib import Path
 from distributed import Client
 
 import milepost
-from booksynth import books
+from booksynth import analysing, books
 from booksynth.inputs import Found
 from booksynth.settings import Phase2Settings, load
 
@@ -26,7 +26,7 @@ from booksynth.settings import Phase2Settings, load
 def read(found: Found, settings: Phase2Settings, seconds: float) -> object:
     """Return the analysis of a book; this runs in a worker."""
     time.sleep(seconds)
-    return books.analyse(found, settings).dump()
+    return analysing.at_once(found, analysing.quoting(settings), settings).dump()
 
 
 def main(shelf: Path, output: Path, scheduler: str, store: str, seconds: float = 0.0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import PurePath
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
@@ -271,13 +272,19 @@ class Walk:
         package = name if file.endswith("__init__.py") else name.rpartition(".")[0]
         names = {"__name__": name, "__file__": file, "__package__": package}
         world = World(names, name, source)
-        reading = read(source.tree.body, lambda chain: True if chain == ("logging",) else None)
+        reading = _whole_reading(source)
         self.files.add_reading(reading, world)
         foreign = set[str]()
         for one in reading.imports:
             foreign |= self._imported(one, world)
         used = {chain[0] for chain in reading.chains}
         self._note(name, text_digest(reading.text, *sorted(line for line in foreign if line.split(" ")[0] in used)))
+
+
+@lru_cache(maxsize=512)
+def _whole_reading(source: Source) -> Reading:
+    """Read a module as a whole; once for each state of its file, for every phase of an application names most of it."""
+    return read(source.tree.body, lambda chain: True if chain == ("logging",) else None)
 
 
 _NOWHERE = World({}, "", None)

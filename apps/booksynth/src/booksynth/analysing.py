@@ -153,8 +153,12 @@ def analyser_of(config: Settings) -> Iterator[Analyser]:
 
             yield Advising(client, config.models)
         return
-    settings = config.phases.phase_2
-    yield Quoting(settings.following_sentences, settings.max_sentence_chars, settings.chapters_per_batch)
+    yield quoting(config.phases.phase_2)
+
+
+def quoting(settings: Phase2Settings) -> Quoting:
+    """Return who quotes advice, by the settings."""
+    return Quoting(settings.following_sentences, settings.max_sentence_chars, settings.chapters_per_batch)
 
 
 def asks_model(config: Settings) -> bool:
@@ -211,6 +215,20 @@ def analyse(
     results = {key: Findings.load(one) for key, one in phase.results(loop).items()}
     analysis = put_together(draft, analyser.method, list(results.values()), settings.max_sentence_chars)
     return analysis, _incomplete(found.name, failed, len(chapters))
+
+
+def at_once(found: Found, analyser: Analyser, settings: Phase2Settings) -> Analysis:
+    """Return the analysis of one book, made in one piece: for a worker elsewhere, which records nothing.
+
+    Raises:
+        UnreadableError: The book cannot be read now.
+        ChapterFailedError: A chapter cannot be analysed now.
+    """
+    draft = books.read(found, settings)
+    if isinstance(draft, Analysis):
+        return draft
+    findings = [analyser.analyse(chapter) for _, chapter in keyed(draft)]
+    return put_together(draft, analyser.method, findings, settings.max_sentence_chars)
 
 
 def keyed(draft: Draft) -> Iterable[tuple[str, Chapter]]:
