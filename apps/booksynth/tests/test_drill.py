@@ -51,6 +51,14 @@ def few(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(600)
+def test_of_several_processes(few: Path) -> None:
+    """The same where several processes read the analyses."""
+    (few / "own.yaml").write_text(f"{FEW_PLANS}execution:\n  workers: 2\n")
+    report = drilled(few, "--random", "4", "--seed", "2")
+    assert report["verdict"] == "identical", report
+
+
+@pytest.mark.timeout(600)
 def test_at_some_commits(few: Path) -> None:
     """Killed at commits of all phases and run again, all results are identical."""
     report = drilled(few, "--random", "6", "--seed", "6")

@@ -149,6 +149,7 @@ def report(**fields: Any) -> dict[str, Any]:
         "analyses": 0,
         "plans": 0,
         "totals": {},
+        "models": None,
         "outputs": {},
     }
     lists: dict[str, Any] = {name: [] for name in ("problems", "edited", "orphans", "most_said", "themes")}

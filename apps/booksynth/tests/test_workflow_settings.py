@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,36 @@ def test_phases_phase_2_following_sentences(case: Case) -> None:
     assert case.advice()["Never guess the format."] == "“Never guess the format. It is written down.”"
 
 
+def test_execution_workers(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """execution.workers starts processes, and changes no result."""
+    for number in range(3):
+        (case.folder / "shelf" / f"other {number}.md").write_text(BOOK.replace("format", f"format of file {number}"))
+    (tmp_path / "noted").mkdir()
+    (tmp_path / "noted" / "sitecustomize.py").write_text(
+        f"import os, pathlib\npathlib.Path({str(tmp_path / 'noted')!r}, str(os.getpid())).touch()\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "noted"), os.environ.get("PYTHONPATH", "")])
+    found = []
+    for workers in (1, 2):
+        config = tmp_path / f"{workers}.yaml"
+        config.write_text(yaml_of("execution.workers", workers))
+        words: list[str | Path] = [
+            "run",
+            case.folder / "shelf",
+            "--output",
+            tmp_path / f"out {workers}",
+            "--config",
+            config,
+        ]
+        assert booksynth(*words, env={"PYTHONPATH": path}).code == 0
+        processes = [one for one in (tmp_path / "noted").iterdir() if one.name.isdigit()]
+        found.append((len(processes), standing(tmp_path / f"out {workers}")))
+        for one in processes:
+            one.unlink()
+    assert found[1][0] >= found[0][0] + 2
+    assert found[0][1] == found[1][1]
+
+
 def test_phases_phase_4_max_slug_chars(case: Case) -> None:
     """phases.phase_4.max_slug_chars shortens the folders of the plans, and the longer ones go."""
     case.run("phases.phase_4.max_slug_chars", 60)
@@ -85,11 +116,15 @@ def test_phases_phase_4_max_slug_chars(case: Case) -> None:
 
 def test_phases_phase_4_low_cohesion(case: Case) -> None:
     """phases.phase_4.low_cohesion decides which merged wordings are said to be not much alike."""
-    other = BOOK.replace("Never guess the format. It is written down.", "Never guess the format. It changes.")
+    other = BOOK.replace("Never guess the format. It is written down.", "Never guess the format twice. It changes.")
     (case.folder / "shelf" / "other.md").write_text(other)
+    config = case.folder / "both.yaml"
     for limit, words in ((0.0, "see whether they mean the same"), (1.0, "not much alike")):
-        case.run("phases.phase_4.low_cohesion", limit)
-        (plan,) = case.output.glob("plans/*-never-guess-the-format/PLAN.md")
+        # So little is asked of what is merged that two titles are; only the other setting changes.
+        phases = {"phase_3": {"similarity_threshold": 0.05}, "phase_4": {"low_cohesion": limit}}
+        config.write_text(json.dumps({"phases": phases}))
+        booksynth("run", case.folder / "shelf", "--output", case.output, "--config", config)
+        (plan,) = case.output.glob("plans/*-never-guess-the-format*/PLAN.md")
         assert words in plan.read_text()
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,6 @@ ANALYSES = "analyses"
 PLANS = "plans"
 # The settings are an item of phase 3 beside the analyses: a changed one makes the list anew, and parses nothing again.
 SETTINGS = "(settings)"
-ANALYSES_PER_BATCH = 16
 
 Row = tuple[str, Any]
 
@@ -172,15 +172,12 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
 
     folder = output_dir(config)
     settings = config.phases.phase_3
-    for batch in phase.each(rows, batch=ANALYSES_PER_BATCH):
-        phase.record(
-            [
-                None
-                if name == SETTINGS
-                else _entry(folder / ANALYSES, name, analyses["files"][name], settings.matching)
-                for name, _ in batch
-            ]
-        )
+    phase.map(
+        partial(_entry, (folder / ANALYSES).absolute()),
+        rows,
+        workers=config.execution.workers,
+        executor="threads" if config.execution.workers == 1 else "processes",
+    )
     loaded = {name: load_entry(record) for name, record in phase.results().items() if name != SETTINGS}
     entries = {name: one for name, one in loaded.items() if one is not None}
     shards = {name: one.shard for name, one in entries.items() if one.shard is not None}
@@ -201,7 +198,11 @@ def phase_3(phase: milepost.Phase, rows: list[Row], analyses: Mapping[str, Any],
     }
 
 
-def _entry(folder: Path, name: str, sha256: str, matching: str) -> dict[str, Any]:
+def _entry(folder: Path, row: Row) -> dict[str, Any] | None:
+    name, version = row
+    if name == SETTINGS:
+        return None
+    sha256, matching = (version, "words") if isinstance(version, str) else version
     content = _standing(folder, name, "run phase 2 again")
     if content.digest != sha256:
         raise InvalidArgument(f"{shown(folder / name)} is not what phase 2 left; run phase 2 again")

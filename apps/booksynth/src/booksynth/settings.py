@@ -157,6 +157,17 @@ class PhasesSettings(Section):
     phase_4: Phase4Settings = Phase4Settings()
 
 
+class ExecutionSettings(Section):
+    """How much is worked on at once; has no part in the results."""
+
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Processes that phase 3 reads the analyses with. More than one pays for embeddings.",
+    )
+
+
 class PathsSettings(Section):
     """Folders that the command line may leave out; relative ones begin at the current folder."""
 
@@ -193,6 +204,7 @@ class Settings(Section):
         ),
     )
     phases: PhasesSettings = PhasesSettings()
+    execution: ExecutionSettings = ExecutionSettings()
     models: ModelsSettings = ModelsSettings()
     cost_limits: CostLimits = CostLimits()
     paths: PathsSettings = PathsSettings()
