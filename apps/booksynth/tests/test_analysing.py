@@ -17,6 +17,7 @@ from booksynth import analysing, books
 from booksynth.analysing import Advice, Analyser, Chapter, ChapterFailedError, Findings
 from booksynth.books import Analysis, Draft
 from booksynth.chapters import Book, Paragraph
+from booksynth.inputs import UnreadableError
 from booksynth.settings import Phase2Settings
 from booksynth.shards import Problem
 
@@ -39,11 +40,13 @@ class Asked:
     method: str = "asked"
     chapters_per_batch: int = 1
     names: list[str] = field(default_factory=list)
+    prepared: list[list[str]] = field(default_factory=list)
 
     def prepare(self, chapters: Sequence[Chapter]) -> None:
-        """Nothing is gained by that here."""
+        self.prepared.append([one.name for one in chapters])
 
     def analyse(self, chapter: Chapter) -> Findings:
+        assert chapter.name in self.prepared[-1]
         self.names.append(chapter.name)
         if chapter.name == self.stops_at:
             raise StoppedError
@@ -107,6 +110,34 @@ def test_in_batches_a_failed_chapter_spoils_no_other(tmp_path: Path) -> None:
     second = Asked(chapters_per_batch=3)
     run(tmp_path, second)
     assert second.names == ["Two"]
+
+
+def test_an_analyser_hears_of_a_batch_before_it_is_asked(tmp_path: Path) -> None:
+    """Who can work on several chapters at once is told of each batch as a whole, and of none that is recorded."""
+    first = Asked(chapters_per_batch=2, stops_at="Three")
+    with pytest.raises(StoppedError):
+        run(tmp_path, first)
+    assert first.prepared == [["One", "Two"], ["Three"]]
+    second = Asked(chapters_per_batch=2)
+    run(tmp_path, second)
+    assert second.prepared == [["Three"]]
+
+
+def test_a_book_that_changed_since_the_run_looked_is_tried_again(tmp_path: Path) -> None:
+    """What is read of a book is never recorded for the content that it had before; as a whole folder too."""
+    (tmp_path / "page").mkdir()
+    for path in (tmp_path / "book.md", tmp_path / "book_convergence_tracker.json", tmp_path / "page" / "a.html"):
+        path.write_text("<p>Never guess.</p>")
+    for one in books.find(tmp_path, 1):
+        seen = books.seen(one)
+        assert books.version(seen) == books.version(one)
+        assert not isinstance(books.read(seen, SETTINGS), UnreadableError)
+        path = one.path / "a.html" if one.is_folder else one.path
+        path.write_text("<p>Always guess.</p>")
+        with pytest.raises(UnreadableError, match="changed since the run began") as caught:
+            books.read(seen, SETTINGS)
+        assert caught.value.problem.code in books.PASSING
+        assert books.version(seen) != books.version(one)
 
 
 def test_a_changed_chapter_alone_is_asked_for(tmp_path: Path) -> None:

@@ -104,6 +104,20 @@ def test_one_chapter_in_two_books(server: ModelServer, tmp_path: Path) -> None:
     assert len(server.received) == len(set(server.keys)) == 2
 
 
+def test_two_of_one_title_are_both_kept(server: ModelServer, tmp_path: Path) -> None:
+    """Two recommendations of one answer that have one title and quotes of their own are both kept."""
+
+    def twice(body: dict[str, Any]) -> dict[str, Any]:
+        answer = advice_of(body)
+        found = [{**one, "title": "Always save."} for one in answer["recommendations"]]
+        quotes = ("Always save files.", "Always save data.")
+        return {"recommendations": [{**one, "quote": quote} for one in found[:1] for quote in quotes]}
+
+    server.answer = twice
+    (found,) = analysed(server, tmp_path, chapter("Always save files. Always save data."))
+    assert [one.record["quote"] for one in found.advice] == ["Always save files.", "Always save data."]
+
+
 def test_no_more_than_so_often(server: ModelServer, tmp_path: Path) -> None:
     """The loop ends at its limit, and what was found stays."""
     (found,) = analysed(server, tmp_path, chapter("Always a. Always b. Always c."), max_iterations=2)

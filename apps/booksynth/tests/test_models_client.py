@@ -214,12 +214,12 @@ def test_the_key_is_told_nobody(ask: Asking, server: ModelServer, word: str, cap
 
 def test_limits(ask: Asking, server: ModelServer) -> None:
     """A call that could exceed a limit is not sent; what is spent stays within it, and more money goes on."""
-    limits = CostLimits(phase_3_usd=Decimal("0.09"))
+    limits = CostLimits(phase_3_usd=Decimal("0.254"))
     names = [f"{n:02}" for n in range(20)]
-    with pytest.raises(milepost.BudgetReached, match=r"phase_3_usd=0\.09"):
+    with pytest.raises(milepost.BudgetReached, match=r"phase_3_usd=0\.254"):
         list(map(partial(ask, limits=limits), names))
     assert 0 < len(server.received) < len(names)
-    assert server.bill <= Decimal("0.09")
+    assert server.bill <= Decimal("0.254")
     sent = len(server.received)
     with pytest.raises(milepost.BudgetReached):
         ask(names[sent], limits)

@@ -132,6 +132,18 @@ def test_interrupted(output: Path, undisturbed: dict[str, str]) -> None:
     assert standing(output) == undisturbed
 
 
+def test_what_a_run_writes_is_no_book_of_the_next_one(books: Path) -> None:
+    """With the results, or the progress, on the shelf itself further runs give what the first one gave."""
+    words = ("run", books, "--output", books / "out", "--store", books / "kept", "--json")
+    assert booksynth(*words, env=AGREED).code == 0
+    first = standing(books / "out")
+    (books / "kept" / "page.html").write_text("<p>Never read this.</p>")
+    again = booksynth(*words, env=AGREED)
+    assert set(states(again).values()) == {"reused"}
+    assert booksynth(*words, "--fresh", env=AGREED).code == 0
+    assert standing(books / "out") == first
+
+
 def test_a_changed_book_alone_is_read(books: Path, output: Path, tmp_path: Path) -> None:
     """A changed book is read, no other is, and the results are those of a run from nothing."""
     run(books, output)

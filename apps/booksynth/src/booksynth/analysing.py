@@ -201,6 +201,7 @@ def analyse(
     )
     for batch in batches:
         findings: dict[str, Findings] = {}
+        analyser.prepare([chapter for _, chapter in batch])
         for key, chapter in batch:
             try:
                 findings[key] = analyser.analyse(chapter)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +72,28 @@ def find(folder: Path, max_file_mb: float) -> list[Found]:
 
 def version(found: Found) -> list[Any]:
     """Return what changes when a book or its reader does: a digest of its content, or what keeps it from being read."""
+    if found.digest is not None:
+        return ["content", kinds.READERS, found.digest]
     try:
-        return ["content", kinds.READERS, _content(found, max(found.size / 1_000_000, 1)).digest]
+        return ["content", kinds.READERS, _content(found, _at_most(found)).digest]
     except UnreadableError as error:
         return ["problem", error.problem.code, error.problem.reason]
+
+
+def seen(found: Found) -> Found:
+    """Return *found* with the digest of its content: what is read later under its name must be that.
+
+    A run may take hours from its look at the shelf to the last book, and what it records counts for the book as it was
+    when the run looked.
+    """
+    try:
+        return replace(found, digest=_content(found, _at_most(found)).digest)
+    except UnreadableError:
+        return found
+
+
+def _at_most(found: Found) -> float:
+    return max(found.size / 1_000_000, 1)
 
 
 def file_names(books: Iterable[str]) -> dict[str, str]:
@@ -102,6 +120,9 @@ def read(found: Found, settings: Phase2Settings) -> Draft | Analysis:
     """
     try:
         content = _content(found, settings.max_file_mb)
+        if found.digest not in {None, content.digest}:
+            reason = "it changed since the run began; run again when it is at rest"
+            raise UnreadableError(Problem(found.name, "", "changed-while-read", reason))
         if is_tracker(found.name):
             return Analysis(content.data, [])
         kind = _kind(found)

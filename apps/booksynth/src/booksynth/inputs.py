@@ -19,7 +19,10 @@ RACY_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Found:
-    """A file in the folder, by its name, or a folder of pages. What cannot be used carries its problem."""
+    """A file in the folder, by its name, or a folder of pages. What cannot be used carries its problem.
+
+    `digest` is that of the content when the folder was looked through, where somebody asked for it.
+    """
 
     name: str
     path: Path
@@ -27,6 +30,7 @@ class Found:
     signature: list[int]
     problem: Problem | None = None
     is_folder: bool = False
+    digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -96,9 +96,17 @@ def find_books(*, config: Settings) -> list[Found]:
     except OSError as error:
         message = f"the shelf {shown(folder)} cannot be listed: {error.strerror}"
         raise InvalidArgument(message) from error
-    if not found:
+    kept = [one for one in found if not _holds_results(one, config)]
+    if not kept:
         raise InvalidArgument(f"no book in {shown(folder)}: nothing to read")
-    return found
+    return [books.seen(one) for one in kept]
+
+
+def _holds_results(found: Found, config: Settings) -> bool:
+    """Tell whether an entry of the shelf is where this run writes: what it wrote before is no book."""
+    where = store(config)
+    ours = [output_dir(config)] + ([Path(where)] if "://" not in str(where) else [])
+    return any(one.resolve().is_relative_to(found.path.resolve()) for one in ours)
 
 
 @workflow.phase(items=find_books, key=_name, version=books.version, params=analysing.parts_of_results)

@@ -110,12 +110,12 @@ class Advising:
         """Yield what one part of a chapter recommends; *known* are the titles found so far in it, by key."""
         for iteration in range(1, self._settings.max_iterations + 1):
             answer = self._client.ask(question(chapter, text, list(known.values())))
-            new = {texts.key(one.title): one for one in answer.recommendations}
-            new = {key: one for key, one in new.items() if key not in known}
+            # Two of one answer may have one title: both have a quote of their own, and both are kept.
+            new = [one for one in answer.recommendations if texts.key(one.title) not in known]
             if not new:
                 return
-            known.update({key: one.title for key, one in new.items()})
-            for one in new.values():
+            known.update({texts.key(one.title): one.title for one in new})
+            for one in new:
                 yield Advice(one.priority, _record(one, chapter), iteration)
 
 

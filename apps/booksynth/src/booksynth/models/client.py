@@ -157,7 +157,9 @@ class Client:
             usd = self._prices.of(used.input_tokens, used.output_tokens) if is_told else at_most
             return Reply(_RESPONSE.dump_python(response, mode="json"), usd, unanswered)
 
-        return _RESPONSE.validate_python(self._ledger.ask(question.phase, digest(asked), at_most, send))
+        return _RESPONSE.validate_python(
+            self._ledger.ask(question.phase, digest(asked), at_most, send, tries=1 + self._settings.max_retries)
+        )
 
     def _sent(
         self,

@@ -57,14 +57,15 @@ class Ledger:
         self._asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._calls: dict[str, dict[str, str]] = phase.state.setdefault("calls", {})
 
-    def ask(self, phase: str, question: str, at_most: Decimal, send: Send) -> Any:
+    def ask(self, phase: str, question: str, at_most: Decimal, send: Send, *, tries: int = 1) -> Any:
         """Return the response to *question*, from the ledger or by *send*.
 
         Args:
             phase: Which phase pays.
             question: The digest of all that was asked.
-            at_most: What one try can cost, in US dollars; that much is set aside before it is sent.
+            at_most: What one try can cost, in US dollars.
             send: Makes the call.
+            tries: How many tries *send* may make, each of which may be billed; all are set aside before the first.
 
         Raises:
             FailedError: It failed; asked again, it has the same idempotency key.
@@ -72,7 +73,7 @@ class Ledger:
         """
 
         def perform(call_id: str) -> dict[str, Any]:
-            self._set_aside(phase, question, at_most)
+            self._set_aside(phase, question, at_most * tries)
             try:
                 reply = send(call_id)
             except (FailedError, NotAllowedError) as error:
@@ -118,8 +119,9 @@ class Ledger:
 
 def _stop(name: str, limit: Decimal, used: Decimal, at_most: Decimal) -> tuple[str, str]:
     message = (
-        f"a call to the model can cost ${at_most:.4f}, and ${used:.4f} of {name}={limit} are spent or set aside, so it "
-        "was not made. Everything recorded is safe; allow more and run the same command again to go on."
+        f"a call to the model can cost ${at_most:.4f} with all its tries, and ${used:.4f} of {name}={limit} are spent "
+        "or set aside, so it was not made. Everything recorded is safe; allow more and run the same command again to "
+        "go on."
     )
     return message, name
 
