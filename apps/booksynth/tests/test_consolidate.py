@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from apps.booksynth.tests.support import record, tracker
+from booksynth import results
 from booksynth.consolidate import consolidate
+from booksynth.request import PAGE
 from booksynth.settings import Phase3Settings
 from booksynth.shards import Problem, Shard
 from booksynth.trackers import parse
@@ -378,3 +380,12 @@ def test_settings_are_in_the_document(field: str) -> None:
     """The document says with which settings it was made."""
     document = document_of({"a": one_book(record())}, **{field: 0.5})
     assert document["settings"][field] == 0.5
+
+
+def test_odd_estimate_stops_nothing() -> None:
+    """An estimate and an iteration without measure are told as they were said, on the page too."""
+    odd = one_book(record("Cache", time_estimate="999,999,999,999,999,999 hours"))
+    odd["iterations"] += [{**odd["iterations"][0], "iteration": 10**12}]
+    document = document_of({"a": odd, "b": one_book(record("Cache", time_estimate="8 hours"), title="B")})
+    assert document["recommendations"][0]["effort"]["unknown"] == ["999,999,999,999,999,999 hours"]
+    assert "1000000000000" in results.render(document)[PAGE]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from booksynth.effort import effort, hours
+from booksynth.effort import MOST_HOURS, effort, hours
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,56 @@ def test_forms(text: str, expected: tuple[float, float] | None) -> None:
     assert found == (None if expected is None else pytest.approx(expected))
 
 
-@given(st.text(max_size=40))
+PIECES = st.sampled_from(
+    [
+        "1",
+        "999,999",
+        ",999" * 120,
+        "0.000001",
+        "٣",
+        "sıx",
+        "six",
+        "ſix",
+        "half a",
+        "-",
+        "to",
+        "up to",
+        " ",
+        "hours",
+        "mın",
+        "MİNUTES",
+        "WEEKS",
+        "years",
+        "quarters",
+        "and a half",
+        "about",
+        "person-",
+        " of work",
+    ]
+)
+TEXTS = st.one_of(st.text(max_size=40), st.lists(PIECES, max_size=8).map("".join), st.lists(PIECES).map(" ".join))
+
+
+@given(TEXTS)
+@example("1 m\u0131nute")
+@example("\u017fix days")
+@example("999,999,999,999,999,999 hours")
+@example("1" + ",999" * 120 + " hours")
 def test_any_text_is_read_or_unknown(text: str) -> None:
-    """No text is an error, and no text means zero hours."""
+    """No text is an error, none means zero hours, and none means more than anybody plans."""
     found = hours(text)
-    assert found is None or 0 < found[0] <= found[1]
+    assert found is None or 0 < found[0] <= found[1] <= MOST_HOURS
+    said = effort({"a": [text, "8 hours"], "b": ["4 hours"]})
+    assert said["high_hours"] <= MOST_HOURS
+    assert (text in said["unknown"]) == (found is None and bool(text.strip()))
+
+
+@pytest.mark.parametrize("text", ["100,001 hours", "8 hours to 99 years", "up to 60 years", "999,999 days and a half"])
+def test_beyond_any_plan(text: str) -> None:
+    """What is beyond the bound is listed as it was said, and has no part in median and range."""
+    assert hours("100,000 hours") == (MOST_HOURS, MOST_HOURS)
+    said = effort({"a": [text], "b": ["8 hours"]})
+    assert (said["median_hours"], said["high_hours"], said["unknown"]) == (8, 8, [text])
 
 
 def test_one_voice_for_each_book() -> None:

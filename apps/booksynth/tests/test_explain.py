@@ -57,6 +57,17 @@ def test_one_title_or_id() -> None:
     assert explain(Shelf(document), entry["id"], "paint the fence").is_merged
 
 
+def test_id_of_what_a_model_wrote() -> None:
+    """An id stands for the records of its recommendation, also where a model wrote its title."""
+    document = document_of(SHELF)
+    entry = next(one for one in document["recommendations"] if len(one["variants"]) > 1)
+    for title in ("A title of no book", "Paint the fence"):
+        entry["title"] = title
+        found = explain(Shelf(document), entry["id"], "Cross-validating a model")
+        assert found.is_merged
+        assert found.first in entry["titles"]
+
+
 @pytest.mark.parametrize("threshold", [0.3, 0.55, 1.0])
 def test_agrees_with_the_document(threshold: float) -> None:
     """For every pair of titles, what is explained is what the document has."""

@@ -76,6 +76,25 @@ def test_every_source_and_wording_stands() -> None:
         assert f"Original step {n}" in text
 
 
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([4], "iteration 4"),
+        ([1, 2, 3], "iterations 1 to 3"),
+        ([1, 10**12], "iterations 1, 1000000000000"),
+        ([1, 3, 3], "iterations 1, 3, 3"),
+        ([3, 2, 1], "iterations 3, 2, 1"),
+        ([1, True], "iterations 1, True"),
+        ([1, "2"], "iterations 1, 2"),
+    ],
+)
+def test_iterations_in_words(numbers: list[Any], words: str) -> None:
+    """Iterations are told as a range where none is left out, and one by one elsewhere, however far apart they are."""
+    assert wording.iterations(numbers) == words
+    far = {**ALONE, "sources": [{**one, "iterations": numbers} for one in ALONE["sources"]]}
+    assert words in Page(render(document(far))).text
+
+
 def test_wording_of_a_model_is_no_original() -> None:
     """A lone record is not repeated, unless a model wrote the text of the entry: then the original stands below it."""
     by_model = recommendation("Cache the index", synthesis={"by": "model", "model": "made-up-1", "reason": None})

@@ -9,11 +9,12 @@ from typing import Protocol
 
 from booksynth import texts
 from booksynth.entries import Entry
+from booksynth.steps import NAMED
 from booksynth.summary import count, escape, split
 
 IMPACT, STEP = "impact", "step"
 
-STEP_NUMBER = re.compile(r"\A\s*step\s+\d+\s*[:.)-]\s*(?=\S)", re.IGNORECASE)
+STEP_NUMBER = re.compile(rf"\A\s*{NAMED}(?=\S)", re.IGNORECASE)
 # A step that looks at what was done: it begins with one of these, or holds one of the phrases.
 _CHECKS = re.compile(
     r"\A\W*(?:(?:then|finally|and|now|re-?)\W*)?"

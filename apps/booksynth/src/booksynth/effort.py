@@ -1,7 +1,7 @@
 """How long something takes, from what books say about it, in hours of working time. Pure.
 
 A day has 8 hours, a week 5 days, a month 20 days, a quarter 3 months, a year 12 months. What is not understood in
-full is unknown, and never zero.
+full is unknown, and never zero; so is what takes longer than anybody plans, which is a slip or a joke.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 HOURS_PER_DAY = 8.0
 HOURS_PER_WEEK = 40.0
 HOURS_PER_MONTH = 160.0
+# 50 years of one person.
+MOST_HOURS = 100_000.0
 DIGITS = 2
 
 _UNITS = {
@@ -34,31 +36,38 @@ _WORDS = {
 _NUMBER = r"(?:\d{1,6}(?:,\d{3})*(?:\.\d{1,6})?|" + "|".join(sorted(_WORDS, key=len, reverse=True)) + ")"
 _UNIT = "(?:person|man|working|business|work)?[ -]?(" + "|".join(sorted(_UNITS, key=len, reverse=True)) + r")s?\.?"
 _ABOUT = r"(?:(?:about|around|approximately|approx\.?|roughly|circa|ca\.?|est\.?|estimated|~|≈)\s*)?"
-_RANGE = re.compile(
-    rf"{_ABOUT}(?:between\s+)?({_NUMBER})\s*(?:{_UNIT})?\s*(?:-|to|or|and)\s*({_NUMBER})\s*-?{_UNIT}", re.IGNORECASE
-)
-_SINGLE = re.compile(rf"{_ABOUT}({_NUMBER})\s*-?{_UNIT}(?:\s+and\s+a\s+half)?", re.IGNORECASE)
-_UP_TO = re.compile(rf"(?:up to|at most|less than|under|<)\s*({_NUMBER})\s*-?{_UNIT}", re.IGNORECASE)
+_RANGE = re.compile(rf"{_ABOUT}(?:between\s+)?({_NUMBER})\s*(?:{_UNIT})?\s*(?:-|to|or|and)\s*({_NUMBER})\s*-?{_UNIT}")
+_SINGLE = re.compile(rf"{_ABOUT}({_NUMBER})\s*-?{_UNIT}(?:\s+and\s+a\s+half)?")
+_UP_TO = re.compile(rf"(?:up to|at most|less than|under|<)\s*({_NUMBER})\s*-?{_UNIT}")
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
 
 
 def hours(text: str) -> tuple[float, float] | None:
-    """Return the least and the most hours that *text* states, or None where it is not understood in full."""
-    plain = " ".join(text.translate(_DASHES).split()).strip(" .").removesuffix(" of work").removesuffix(" per person")
+    """Return the least and the most hours that *text* states, or None where it is not understood in full.
+
+    Both are above 0 and at most `MOST_HOURS`.
+    """
+    # Small letters first: a search that ignores case takes a dotless "\u0131" for an "i", and no table has it.
+    words = " ".join(text.lower().translate(_DASHES).split())
+    found = _range(words.strip(" .").removesuffix(" of work").removesuffix(" per person"))
+    return found if found is not None and 0 < found[0] <= found[1] <= MOST_HOURS else None
+
+
+def _range(plain: str) -> tuple[float, float] | None:
     if found := _RANGE.fullmatch(plain):
         low, low_unit, high, high_unit = found.groups()
-        least = _number(low) * _UNITS[(low_unit or high_unit).lower()]
-        most = _number(high) * _UNITS[high_unit.lower()]
-        return (least, most) if 0 < least <= most else None
+        least = _number(low) * _UNITS[low_unit or high_unit]
+        most = _number(high) * _UNITS[high_unit]
+        return least, most
     if found := _UP_TO.fullmatch(plain):
-        most = _number(found[1]) * _UNITS[found[2].lower()]
+        most = _number(found[1]) * _UNITS[found[2]]
         # Nothing is said about the least; it is surely not zero, and taken as the most would be.
-        return (most, most) if most else None
+        return most, most
     if found := _SINGLE.fullmatch(plain):
-        one = _number(found[1]) * _UNITS[found[2].lower()]
-        if plain.lower().endswith("and a half"):
-            one += _UNITS[found[2].lower()] / 2
-        return (one, one) if one else None
+        one = _number(found[1]) * _UNITS[found[2]]
+        if plain.endswith("and a half"):
+            one += _UNITS[found[2]] / 2
+        return one, one
     return None
 
 
@@ -92,5 +101,4 @@ def effort(stated: Mapping[str, Iterable[str]]) -> dict[str, Any]:
 
 
 def _number(text: str) -> float:
-    word = text.lower()
-    return _WORDS[word] if word in _WORDS else float(word.replace(",", ""))
+    return _WORDS[text] if text in _WORDS else float(text.replace(",", ""))

@@ -113,9 +113,7 @@ def _category_votes(members: list[Voice]) -> dict[str, int]:
 
 
 def _steps(fields: dict[str, Any], members: list[Voice]) -> tuple[list[Step], list[Step]]:
-    said = (
-        (voice.book.key, text) for voice in members for text in voice.member.fields.get("implementation_steps") or ()
-    )
+    said = ((voice.book.key, tuple(voice.member.fields.get("implementation_steps") or ())) for voice in members)
     return voted(fields.get("implementation_steps") or (), said)
 
 

@@ -63,7 +63,10 @@ class Shelf:
         fields: dict[str, dict[str, Any]] = {}
         entries = [*document["recommendations"], *document["below_min_confidence"]]
         for entry in entries:
-            self._ids[entry["id"]] = texts.key(entry["title"])
+            own = [texts.key(variant["fields"]["title"]) for variant in entry["variants"]]
+            # A title that a model wrote is in no book, and only what books say was compared.
+            title = texts.key(entry["title"])
+            self._ids[entry["id"]] = title if title in own else own[0]
             for variant in entry["variants"]:
                 key = texts.key(variant["fields"]["title"])
                 self.titles[key] = min(self.titles.get(key, variant["fields"]["title"]), variant["fields"]["title"])

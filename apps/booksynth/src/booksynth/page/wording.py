@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 from typing import Any
 
 _KEPT = "\n\t\u00ad\u200b\u200c\u200d"
@@ -69,7 +70,7 @@ def iterations(numbers: list[Any]) -> str:
     """Return the iterations of a source in words: ``iterations 1 to 15``."""
     if len(numbers) == 1:
         return f"iteration {numbers[0]}"
-    first, last = numbers[0], numbers[-1]
-    if all(type(one) is int for one in numbers) and numbers == list(range(first, last + 1)):
-        return f"iterations {first} to {last}"
+    # In pairs, and not against a range: 1 and 10**12 would make that a list without end.
+    if all(type(one) is int for one in numbers) and all(after - one == 1 for one, after in pairwise(numbers)):
+        return f"iterations {numbers[0]} to {numbers[-1]}"
     return f"iterations {', '.join(map(str, numbers))}"
