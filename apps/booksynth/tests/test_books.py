@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -209,12 +210,28 @@ def test_file_names() -> None:
     assert books.file_names(["a.md", "a.txt"]) == {"a.md": f"a.md{SUFFIX}", "a.txt": f"a.txt{SUFFIX}"}
 
 
-@given(st.sets(st.sampled_from(["a.md", "a.txt", "a.md.txt", "a.md.md", f"a{SUFFIX}", f"a.md{SUFFIX}", "b.md"])))
+LONG = "é" * 97 + "x"
+STEMS = st.sampled_from(["a", "b", "a.md", LONG, LONG + "x", LONG + "xy", "x" * 215])
+
+
+@given(st.sets(st.builds(str.__add__, STEMS, st.sampled_from([".md", ".txt", SUFFIX, ""]))))
 def test_file_names_are_distinct(names: set[str]) -> None:
-    """No two books share the name of an analysis, and order has no part in it."""
+    """No two books share the name of an analysis, order has no part in it, and each leaves room to write the file."""
+    # One more that is called as a name that was cut is, and one as that one's file.
+    names |= {name.removesuffix(SUFFIX) for name in books.file_names(sorted(names)).values()}
+    names |= {f"{name}.md" for name in names if len(name.encode()) <= books.LONGEST_NAME}
     found = books.file_names(sorted(names))
     assert len(set(found.values())) == len(names)
     assert found == books.file_names(sorted(names, reverse=True))
+    assert all(len(name.encode()) <= books.LONGEST_NAME + len(SUFFIX) for name in found.values())
+
+
+def test_long_file_names() -> None:
+    """A stem that fits stays as it is; one byte more, and it is cut between two letters, with a digest behind it."""
+    assert books.file_names([f"{LONG}.md"]) == {f"{LONG}.md": f"{LONG}{SUFFIX}"}
+    (cut,) = books.file_names([f"{LONG}x.md"]).values()
+    assert re.fullmatch(f"é{{89}}-[0-9a-f]{{16}}{SUFFIX}", cut)
+    assert len(set(books.file_names([f"{LONG}x.md", f"{LONG}y.md", f"{LONG}x.txt", f"{LONG}x{SUFFIX}"]).values())) == 4
 
 
 def test_example_shelf_overlaps() -> None:

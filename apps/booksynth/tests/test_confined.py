@@ -100,6 +100,83 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     thread.join()
 
 
+# Root may raise a limit that others may not: here it may not either, as any user.
+LIMITED = """
+import ctypes, resource, sys
+from apps.booksynth.tests.bookmaking import epub, page
+from booksynth.json_reader import FileError
+from booksynth.reading import confined
+from booksynth.reading.kinds import Kind, Limits
+ctypes.CDLL(None).prctl(24, 24, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_SYS_RESOURCE
+name, wanted = sys.argv[1], int(sys.argv[2])
+resource.setrlimit(getattr(resource, name), (wanted, wanted))
+book = epub({"a.xhtml": page("<p>a b c d</p>" * int(sys.argv[3]))})
+try:
+    print(len(confined.read(Kind.EPUB, book, Limits(500, 60, 1024, 4096)).book.paragraphs))
+except (confined.ReadingFailedError, FileError) as error:
+    print(type(error).__name__, error.code, error.reason)
+"""
+
+
+def limited(name: str, wanted: int, paragraphs: int) -> str:
+    """Read an EPUB where the operator has set a hard limit; return how many paragraphs it has, or what failed."""
+    command = [sys.executable, "-c", LIMITED, name, str(wanted), str(paragraphs)]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("RLIMIT_CPU", 30), ("RLIMIT_CPU", 62), ("RLIMIT_AS", 900_000_000), ("RLIMIT_FSIZE", 0), ("RLIMIT_CORE", 0)],
+)
+def test_a_lower_limit_of_the_operator_is_kept(name: str, wanted: int) -> None:
+    """A book is read where less is allowed to the run than to a book, as long as that is enough."""
+    assert limited(name, wanted, 3) == "3"
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "reason"),
+    [
+        ("RLIMIT_CPU", 1, "ended from outside by signal 9"),
+        ("RLIMIT_AS", 300_000_000, "not read within 300 MB of memory"),
+    ],
+)
+def test_a_lower_limit_of_the_operator_is_no_fault_of_the_book(name: str, wanted: int, reason: str) -> None:
+    """Where the operator's limit is too little for a book, it has failed, and is tried again."""
+    answer = limited(name, wanted, 1_500_000)
+    assert answer.startswith("ReadingFailedError unreadable ")
+    assert reason in answer
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "expected", "reason"),
+    [
+        ("lxml", "raise ImportError('no such library')", ReadingFailedError, "ImportError: no such library"),
+        ("lxml", "raise OSError(24, 'Too many open files')", ReadingFailedError, "Too many open files"),
+        ("resource", "raise ImportError('no resource')", ReadingFailedError, "ImportError: no resource"),
+        (
+            "resource",
+            "RLIMIT_AS = RLIM_INFINITY = 0\ngetrlimit = lambda _: (0, 0)\ndef setrlimit(*_): raise ValueError('not allowed')",
+            ReadingFailedError,
+            "cannot be confined: ValueError: not allowed",
+        ),
+        ("lxml", "raise KeyError('odd book')", FileError, "the reader failed: KeyError: 'odd book'"),
+    ],
+)
+def test_only_what_a_reader_says_of_a_book_is_its_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str, expected: type[Exception], reason: str
+) -> None:
+    """A reader that cannot be loaded or confined has failed; one that is not prepared for a book refuses it."""
+    (tmp_path / f"{module}.py").write_text(code)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(expected) as caught:
+        confined.read(Kind.HTML, b"<p>Hello.", LIMITS)
+    assert reason in str(caught.value)
+    assert getattr(caught.value, "code", "") == ("unreadable" if expected is ReadingFailedError else "reader-failed")
+
+
 def test_the_current_folder_lends_no_modules(tmp_path: Path) -> None:
     """A file beside the run that is called like a module has no part in reading."""
     (tmp_path / "json.py").write_text("raise SystemExit(7)")

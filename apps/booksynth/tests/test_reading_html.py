@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,21 @@ def test_a_folder_is_a_book(tmp_path: Path) -> None:
         ("Some Book", "bad.html", "not-text"),
         ("Some Book", "sub/c.epub", "not-read-here"),
     ]
+
+
+def test_names_of_a_folder_that_are_no_text(tmp_path: Path) -> None:
+    """A name that is not UTF-8 is told in letters that every file can hold; a page of such a name is a problem."""
+    odd = os.fsdecode(b"\xff")
+    folder(tmp_path / "a", {"x.html": "<p>You must.", f"{odd}.md": "x", f"{odd}/y.epub": "x"})
+    folder(tmp_path / "b", {"x.html": "<p>You must.", f"{odd}/y.html": "<p>Never."})
+    one, two = (books.read(found, SETTINGS) for found in books.find(tmp_path, 1))
+    assert isinstance(one, books.Draft)
+    assert [(problem.where, problem.code) for problem in one.problems] == [
+        ("\\xff/y.epub", "not-read-here"),
+        ("\\xff.md", "not-read-here"),
+    ]
+    assert isinstance(two, books.Analysis)
+    assert [(problem.where, problem.code) for problem in two.problems] == [("\\xff/y.html", "bad-name")]
 
 
 def test_the_version_of_a_folder(tmp_path: Path) -> None:

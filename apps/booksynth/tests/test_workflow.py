@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -316,6 +317,27 @@ def test_books_of_one_stem(books: Path, output: Path) -> None:
     (books / "same.txt").write_text("Never mix the three kinds of tape.\n")
     run(books, output)
     assert {path.name for path in (output / "analyses").glob("same*")} == {f"same.md{SUFFIX}", f"same.txt{SUFFIX}"}
+
+
+def test_names_that_no_analysis_or_text_can_have(tmp_path: Path, output: Path) -> None:
+    """Books of the longest names that a file can have, and a folder with a name that is no text in it, are read."""
+    shelf = tmp_path / "long"
+    (shelf / "pages").mkdir(parents=True)
+    (shelf / "pages" / "index.html").write_text("<p>Never mix the five kinds of tape.")
+    (shelf / "pages" / os.fsdecode(b"\xff.md")).write_text("x")
+    for name in ("x" * 252 + ".md", "y" * 251 + ".txt", "z" * 195 + ".md"):
+        (shelf / name).write_text("Never mix the two kinds of tape.\n")
+    support.write(shelf, "t" * (255 - len(SUFFIX)), tracker("T", {"critical": [record()]}))
+    done = run(shelf, output)
+    assert done.code == 0, done.err
+    assert [(one["where"], one["code"]) for one in done.report["problems"]] == [("\\xff.md", "not-read-here")]
+    made = sorted((output / "analyses").glob(f"*{SUFFIX}"))
+    assert len(made) == 5
+    # An edit of the longest, and a new version beside it.
+    made[-1].write_text(made[-1].read_text() + " ")
+    (shelf / ("z" * 195 + ".md")).write_text("Never mix the three kinds of tape.\n")
+    assert run(shelf, output).code == 0
+    assert len(list((output / "analyses").glob(f"{'z' * 195}*.new-*"))) == 1
 
 
 def test_phases_of_one_run_can_be_chosen(books: Path, output: Path) -> None:

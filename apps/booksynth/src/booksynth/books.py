@@ -6,6 +6,7 @@ next run), *refused* (it will never be read as it is), and *empty* (it was read 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 # What may be other the next time, although nobody touched the file.
 PASSING = {"unreadable", "changed-while-read"}
+# Bytes, of the 255 that a file's name may have. Room is left for the suffix of an analysis (25), for the mark of a new
+# version beside an edited one (13), and for what a name has more while its file is written (22).
+LONGEST_NAME = 195
 
 
 @dataclass(frozen=True)
@@ -97,17 +101,28 @@ def _at_most(found: Found) -> float:
 
 
 def file_names(books: Iterable[str]) -> dict[str, str]:
-    """Return the name of the analysis of each book: ``<stem>_convergence_tracker.json``.
+    """Return the name of the analysis of each book: ``<stem>_convergence_tracker.json``, no two the same.
 
-    Where two books have one stem (``a.md``, ``a.txt``), each is called by its whole name instead.
+    Where two books have one stem (``a.md``, ``a.txt``), each is called by its whole name instead. What is too long for
+    a file is cut, and a digest of the whole name put behind it.
     """
-    names = {book: book.removesuffix(SUFFIX) if is_tracker(book) else PurePath(book).stem for book in books}
+    tries = dict.fromkeys(books, 0)
+    names = {book: _called(book, 0) for book in tries}
     while twice := {name for name, number in Counter(names.values()).items() if number > 1}:
-        whole = {book: book for book, name in names.items() if name in twice}
-        if all(names[book] == book for book in whole):
-            break
-        names.update(whole)
+        for book in [book for book, name in names.items() if name in twice]:
+            tries[book] += 1
+            names[book] = _called(book, tries[book])
     return {book: name + SUFFIX for book, name in names.items()}
+
+
+def _called(book: str, tries: int) -> str:
+    """Return what a book is called: by its stem, then by its whole name, then, if that is cut, by another digest."""
+    stem = book.removesuffix(SUFFIX) if is_tracker(book) else PurePath(book).stem
+    name = book if tries else stem
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    end = "-" + hashlib.sha256(f"{tries} {book}".encode()).hexdigest()[:16]
+    return name.encode()[: LONGEST_NAME - len(end)].decode("utf-8", "ignore") + end
 
 
 def read(found: Found, settings: Phase2Settings) -> Draft | Analysis:

@@ -73,7 +73,7 @@ def discover(folder: Path, max_file_mb: float, is_wanted: Callable[[str], bool] 
 def look(folder: Path, name: str, max_bytes: float) -> Found:
     """Return what is known of one file without reading it."""
     path = folder / name
-    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+    shown = as_text(name)
     code, reason, size, known = "", "", 0, []
     try:
         info = path.stat()
@@ -89,6 +89,11 @@ def look(folder: Path, name: str, max_bytes: float) -> Found:
         code, reason = "bad-name", "the file's name is not UTF-8"
     problem = Problem(shown, "", code, reason) if code else None
     return Found(shown, path, size, known, problem)
+
+
+def as_text(name: str) -> str:
+    """Return a name of the file system as text that any file can hold: what is not UTF-8 in it is escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def signature(info: os.stat_result) -> list[int]:

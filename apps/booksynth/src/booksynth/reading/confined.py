@@ -7,6 +7,7 @@ is a problem of that one book.
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -36,7 +37,8 @@ def read(kind: Kind, data: bytes, limits: Limits) -> Reading:
 
     Raises:
         FileError: The book cannot be read as it is.
-        ReadingFailedError: Reading took too long, or something ended it from outside.
+        ReadingFailedError: Reading took too long, its process could not be started, confined or given what it needs,
+            or something ended it from outside.
     """
     # -P: nothing in the current folder is taken for a module. A session of its own: Ctrl-C is for us, and the book in
     # hand is finished.
@@ -57,21 +59,37 @@ def read(kind: Kind, data: bytes, limits: Limits) -> Reading:
     if done.returncode:
         raise _ended(done.returncode, done.stderr, limits)
     answer = json.loads(done.stdout)
+    if "failed" in answer:
+        raise ReadingFailedError("unreadable", answer["failed"])
     if "error" in answer:
-        raise FileError(*answer["error"])
+        code, reason = answer["error"]
+        short = _short_of_memory(limits) if code == "needs-memory" else None
+        raise short or FileError(code, reason)
     return Reading.load(answer)
 
 
 def _ended(code: int, errors: bytes, limits: Limits) -> Exception:
     if code > 0:
+        # What a reader has to say about a book, it answers; this one did not come so far.
         last = (errors.decode("utf-8", "backslashreplace").strip().splitlines() or ["no word of why"])[-1]
-        return FileError("reader-failed", f"the reader failed: {last[:300]}")
+        return ReadingFailedError("unreadable", f"its reader did not start, or gave no answer: {last[:300]}")
     if -code == signal.SIGXCPU:
         return _too_slow(limits)
     if -code in _FROM_OUTSIDE:
         return ReadingFailedError("unreadable", f"reading it was ended from outside by signal {-code}")
     limit = f"{limits.memory_mb:,.0f} MB"
-    return FileError("reader-crashed", f"the reader crashed on it (signal {-code}, within max_memory_mb = {limit})")
+    reason = f"the reader crashed on it (signal {-code}, within max_memory_mb = {limit})"
+    return _short_of_memory(limits) or FileError("reader-crashed", reason)
+
+
+def _short_of_memory(limits: Limits) -> ReadingFailedError | None:
+    """Return what to say where we are allowed less memory than a book is: what was lacking is no fault of the book."""
+    present = (resource.getrlimit(resource.RLIMIT_AS)[1], resource.getrlimit(resource.RLIMIT_DATA)[0])
+    allowed = min((limit for limit in present if limit != resource.RLIM_INFINITY), default=limits.memory_bytes)
+    if allowed >= limits.memory_bytes:
+        return None
+    reason = f"not read within {allowed / 1_000_000:,.0f} MB of memory, which is all that is allowed here"
+    return ReadingFailedError("unreadable", f"{reason} (max_memory_mb = {limits.memory_mb:,.0f})")
 
 
 def _too_slow(limits: Limits) -> ReadingFailedError:

@@ -79,7 +79,7 @@ def others(found: Found) -> list[Problem]:
     """
     reason = "a book in a folder of pages is not read; put it on the shelf itself"
     kinds = {Kind.PDF, Kind.EPUB, Kind.MARKDOWN}
-    return [Problem(found.name, str(name), "not-read-here", reason) for name in _files(found, kinds)]
+    return [Problem(found.name, inputs.as_text(str(name)), "not-read-here", reason) for name in _files(found, kinds)]
 
 
 def _pages(found: Found) -> list[Found]:

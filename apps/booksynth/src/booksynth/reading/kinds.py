@@ -47,6 +47,11 @@ class Limits:
     memory_mb: float
     unpacked_mb: float
 
+    @property
+    def memory_bytes(self) -> int:
+        """The memory in bytes."""
+        return round(self.memory_mb * 1_000_000)
+
 
 @dataclass(frozen=True)
 class Note:
