@@ -23,9 +23,13 @@ from collections.abc import Callable
 from typing import Any
 
 # Loaded for the children, which would load them one by one: what a command imports where it is used.
+import jinja2
 import markdown_it
 import pydantic_settings
 import ruamel.yaml
+import scipy.cluster.hierarchy
+import scipy.sparse.csgraph
+import snowballstemmer.english_stemmer
 
 import milepost.fingerprint
 from booksynth import (
@@ -36,19 +40,25 @@ from booksynth import (
     consolidate,
     ending,
     following,
+    lineage,
     outcome,
+    page,
     phase_3,
     phases,
+    results,
     summary,
+    synthesis,
 )
 from booksynth.cli import main
+from booksynth.page import rendering
 from booksynth.trackers import SUFFIX
 from milepost.fs import SystemFiles, use
 from milepost.testing import KillAt
 
 PRELOADED = (
-    *(advice, catalogue, chapters, commands, consolidate, ending, following, outcome, phase_3, phases, summary),
-    *(markdown_it, milepost.fingerprint, pydantic_settings, ruamel.yaml),
+    *(advice, catalogue, chapters, commands, consolidate, ending, following, lineage, outcome, page, phase_3, phases),
+    *(rendering, results, summary, synthesis, milepost.fingerprint),
+    *(jinja2, markdown_it, pydantic_settings, ruamel.yaml, scipy, snowballstemmer),
 )
 
 

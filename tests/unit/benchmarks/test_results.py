@@ -31,6 +31,8 @@ def items(*contenders: Contender) -> Workload:
 def test_every_goal_is_measured() -> None:
     """Every goal names a workload and a contender that takes part in it."""
     known = {(workload.name, contender.name) for workload in WORKLOADS for contender in workload.contenders}
+    # That of the real trackers is there where somebody has them; it has the contenders of the bundled ones.
+    known |= {("phases-trackers", name) for workload, name in known if workload == "phases"}
     assert [goal for goal in GOALS if (goal.workload, goal.contender) not in known] == []
 
 
