@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 # What a spreadsheet takes for the beginning of a formula, also in its full-width forms.
-_FORMULA = re.compile(r"\A[\s\0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|\A[\t\r\n]")
+_FORMULA = re.compile(r"\A[\s\0]*[=+\-@|%\uff1d\uff0b\uff0d\uff20]|\A[\t\r\n]")
 _NOT_IN_LABEL = re.compile(r"[^\w.-]+")
 # Trackers send a message to @name, link to #12, and GitLab does what a line says that begins with /name.
 _CALL = re.compile(r"([@#!])(?=\w)")

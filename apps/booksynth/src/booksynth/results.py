@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from booksynth import page, summary, texts
+from booksynth import exports, page, summary, texts
 from booksynth.request import CONSOLIDATED, PAGE, SUMMARY, TABLE
 
 if TYPE_CHECKING:
@@ -30,8 +28,6 @@ COLUMNS = (
     "sources",
     "description",
 )
-# With one of these in front a cell is a formula to a spreadsheet, also behind spaces.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 
 
 def render(document: Mapping[str, Any]) -> dict[str, str]:
@@ -45,34 +41,26 @@ def render(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def table(document: Mapping[str, Any]) -> str:
-    """Return the recommendations as CSV; no cell of it can be a formula."""
+    """Return the recommendations as CSV; no cell of it can be a formula, or steer a terminal."""
     themes = {theme["id"]: theme["title"] for theme in document["themes"]}
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
-    for rank, entry in enumerate(document["recommendations"], 1):
-        hours = entry["effort"]
-        writer.writerow(
+    return exports.table(
+        COLUMNS,
+        (
             [
                 rank,
                 *(cell(entry[name]) for name in COLUMNS[1:7]),
                 cell("; ".join(entry["books"])),
                 cell(themes.get(entry["theme"], "")),
-                *(hours[name] for name in COLUMNS[9:12]),
+                *(entry["effort"][name] for name in COLUMNS[9:12]),
                 cell("\n".join(step["text"] for step in entry["implementation_steps"])),
                 len(entry["sources"]),
                 cell(entry["description"]),
             ]
-        )
-    return buffer.getvalue()
+            for rank, entry in enumerate(document["recommendations"], 1)
+        ),
+    )
 
 
 def cell(value: Any) -> Any:
-    """Return a text such that no spreadsheet runs it: an apostrophe stands before what would be a formula.
-
-    Characters that could steer a terminal, tabs and carriage returns among them, appear as escapes.
-    """
-    if not isinstance(value, str):
-        return value
-    shown = "\n".join(map(texts.printable, value.split("\n")))
-    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) or shown[:1] == "\n" else shown
+    """Return a text as `exports.cell` does, with what could steer a terminal, tabs and returns among it, as escapes."""
+    return exports.cell("\n".join(map(texts.printable, value.split("\n")))) if isinstance(value, str) else value
